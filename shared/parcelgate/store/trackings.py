@@ -391,13 +391,14 @@ class Trackings:
             )
 
     def change_ticket(self, tracking_id: str, ticket: str, new: str) -> bool:
-        """Give a waiting parcel another ticket. Returns whether it still had `ticket`."""
+        """Give a waiting parcel another ticket. Returns whether it waits with the new one then."""
         try:
             self._items.update(
                 self._poll(tracking_id), {"ticket": new}, condition="ticket = :old", old=ticket
             )
-        except ConditionFailedError:
-            return False
+        except ConditionFailedError as error:
+            # The call is repeated when its answer is lost, and refused then.
+            return (error.item or {}).get("ticket") == new
         return True
 
     def _comes_in_time(self, tracking_id: str, timetable: Timetable, now: datetime) -> bool:

@@ -169,6 +169,16 @@ class TestAParcelThatWaits:
         trackings.take_off("trk_1", "first", None, at=NOON)
         assert trackings.polls(["trk_1"], now=NOON) == {"trk_1": None}
 
+    def test_has_its_new_ticket_also_when_the_answer_to_the_change_was_lost(
+        self, trackings: Trackings, waiting: Waiting
+    ) -> None:
+        """The client of AWS repeats such a call, and whoever believed the refusal would lose the parcel."""
+        for _ in ("the call whose answer is lost", "the same again"):
+            assert trackings.change_ticket("trk_1", "first", "second")
+        assert trackings.waiting(["trk_1"]) == {"trk_1": Waiting("second", waiting.timetable)}
+        trackings.schedule("trk_1", NOON)
+        assert not trackings.change_ticket("trk_1", "first", "second")
+
     def test_that_an_older_release_has_nudged_is_due_alone(
         self, table: Table, trackings: Trackings, waiting: Waiting, dynamodb: Any
     ) -> None:
