@@ -8,6 +8,7 @@ Where the habits of a parcel's corridor are known (`domain.habits`), they say wh
 table says how long a parcel waits at most. `moves` is what habits are learned from.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -164,6 +165,8 @@ SPREAD = 0.3
 """The part of the interval over which parcels are spread, each by its own id."""
 NIGHT_FROM, NIGHT_TO = 21 * _HOUR, 7 * _HOUR
 """The hours in which nobody delivers, by the recipient's clock."""
+MOST_MOVES = 5
+"""A parcel whose carrier tells of hundreds, to and fro, would make the habit of its whole corridor."""
 MORNING = 2 * _HOUR
 """The time after the night over which the waiting parcels are spread."""
 
@@ -205,9 +208,14 @@ def moves(before: Tracking, after: Tracking) -> Iterator[Move]:
     """What is to be learned from the events that are new in `after`.
 
     Each move is seen as the plan had to foresee it: by the clock and in the corridor known before it.
+    Of one parcel no more than its first `MOST_MOVES` from each corridor count.
     """
     known = {event.id for event in before.events}
-    return (move for move, event in _moves(after) if event.id not in known)
+    times: Counter[Corridor] = Counter()
+    for move, event in _moves(after):
+        times[move.corridor] += 1
+        if event.id not in known and times[move.corridor] <= MOST_MOVES:
+            yield move
 
 
 def _moves(tracking: Tracking) -> Iterator[tuple[Move, TrackingEvent]]:

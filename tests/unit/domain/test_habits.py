@@ -3,8 +3,10 @@
 import statistics
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -54,6 +56,25 @@ ANYTHING = st.builds(
 
 
 class TestWhatIsCounted:
+    def test_a_parcel_that_goes_to_and_fro_makes_no_habit_by_itself(self) -> None:
+        """However its events come: all in one history, or each in one of its own."""
+        parcel = a_parcel(age=DAY, destination_country="AU")
+        events = tuple(
+            TrackingEvent(
+                at=parcel.created_at + place * MINUTE,
+                code="X",
+                description="X",
+                id=str(place),
+                country="AU",
+                status=(S.IN_TRANSIT, S.OUT_FOR_DELIVERY)[place % 2],
+            )
+            for place in range(4 * ENOUGH)
+        )
+        steps = [msgspec.structs.replace(parcel, events=events[:most]) for most in range(len(events) + 1)]
+        at_once = [*moves(steps[0], steps[-1])]
+        assert at_once == [move for pair in pairwise(steps[:40]) for move in moves(*pair)]
+        assert max(Counter(move.corridor for move in at_once).values()) == polling.MOST_MOVES < ENOUGH / 10
+
     def test_a_move_is_counted_by_hour_weekday_and_stay(self) -> None:
         assert a_move(8, day=6, stay=90 * MINUTE).counters == ("h8", "d6", "s1")
         assert a_move(0, stay=timedelta(0)).counters == ("h0", "d0", "s0")
