@@ -29,6 +29,8 @@ MODULES = {
     "deploy": "local.deploy.command",
 }
 """The module of each target. It runs the module's `main`, or a function with the target's name."""
+HAVE_HELP = ("bench", "deploy")
+"""Targets that say more under `--help` than their modules' first words."""
 
 
 def main() -> int:
@@ -44,6 +46,9 @@ def main() -> int:
         print(f"Name one of these: {', '.join(MODULES)}. `make` says what each does.", file=sys.stderr)
         return 2
     module = import_module(MODULES[name])
+    if {"-h", "--help"} & set(sys.argv[2:]) and name not in HAVE_HELP:
+        print((module.__doc__ or "").strip())
+        return 0
     do = getattr(module, name) if name in ("test", "lint", "properties") else module.main
     work = partial(do, *([[name]] if name in ("up", "down") else sys.argv[2:]))
     signal(SIGINT, default_int_handler)

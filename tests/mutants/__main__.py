@@ -145,6 +145,9 @@ def main() -> int:
     """Try the mutants that the environment names; return the exit code."""
     only = os.environ.get("ONLY", "")
     guards = [guard for guard in GUARDS if not only or str(guard.promise) in only.split(",")]
+    if not guards:
+        print(f"No guard is of a promise {only}.", file=sys.stderr)
+        return 2
     verdicts = []
     with tempfile.TemporaryDirectory(prefix="parcelgate-mutants-") as folder:
         tree = Path(folder)

@@ -9,8 +9,9 @@ guard; tests of the running stack are left out. Ends with 1 when nobody misses a
 
 import os
 import re
+import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
@@ -64,17 +65,21 @@ def judged(guard: Guard, tree: Path) -> tuple[bool, str]:
     return code == 0, failed[1] if code == 0 else f"{failed[1]} fails with the guard too"
 
 
-def chosen(only: str) -> Iterator[Guard]:
+def chosen(only: str) -> list[Guard]:
     """The guards that have this word in their row or their name."""
-    return (guard for guard in GUARDS if only.lower() in f"{guard.row} {guard.what}".lower())
+    return [guard for guard in GUARDS if only.lower() in f"{guard.row} {guard.what}".lower()]
 
 
 def main() -> int:
     """Try the guards that ONLY names; return the exit code."""
+    guards = chosen(os.environ.get("ONLY", ""))
+    if not guards:
+        print("No row has these words: see the first column of docs/aws-differences.md.", file=sys.stderr)
+        return 2
     results: list[bool] = []
     with tempfile.TemporaryDirectory(prefix="parcelgate-differences-") as folder:
         mutants.copied(Path(folder))
-        for guard in chosen(os.environ.get("ONLY", "")):
+        for guard in guards:
             noticed, by = judged(guard, Path(folder))
             results.append(noticed)
             print(f"{guard.row}: {guard.what}: {by}", flush=True)

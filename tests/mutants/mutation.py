@@ -211,6 +211,9 @@ def with_row(page: str, row: str) -> str:
 def main() -> int:
     """Try the mutants of the chosen modules."""
     only = os.environ.get("MODULE", "")
+    if only and only not in {module.name for module in MODULES}:
+        print(f"MODULE is one of {', '.join(module.name for module in MODULES)}.", file=sys.stderr)
+        return 2
     sample, skip = (int(os.environ.get(name) or 0) for name in ("SAMPLE", "SKIP"))
     make_tools()
     for module in (module for module in MODULES if only in ("", module.name)):
