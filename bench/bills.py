@@ -21,8 +21,10 @@ QUOTAS = Path(__file__).with_name("quotas.toml")
 PEAK = 5
 """How many times the mean of the day the busiest hour of orders is. An assumption."""
 DAYS = 30.4
-ALARMS, DASHBOARDS, METRICS = 27, 2, 60
-"""What the template has of them, and the names of metrics in the code."""
+ALARM_METRICS, DASHBOARDS, METRICS = 70, 2, 60
+"""The metrics that the template's alarms read, its dashboards, and the names of metrics in the code."""
+QUEUES, POLLERS, LONG_POLL = 11, 5, 20
+"""Queues that Lambda reads; how many pollers each has at least, and for how many seconds one waits."""
 SWEEP = 0.3, 0.5
 """Seconds and GB of an idle sweep, assumed."""
 IDLE_WORKER = 0.4
@@ -188,7 +190,8 @@ def fixed(of: Merchants) -> dict[str, float]:
         "rounds of polls and sweeps": idle,
         "API keys looked up": looks * look,
         "secrets and the key": of.accounts * prices.price("secret_month") + prices.price("key_month"),
-        "alarms and dashboards": ALARMS * prices.price("alarm_month")
+        "queues polled in vain": QUEUES * POLLERS * DAYS * 86_400 / LONG_POLL * prices.price("sqs_request"),
+        "alarms and dashboards": ALARM_METRICS * prices.price("alarm_month")
         + DASHBOARDS * prices.price("dashboard_month"),
         "metrics": METRICS * of.carriers * hours * prices.price("metric_month"),
     }
