@@ -210,12 +210,7 @@ def _ways(rows: Sequence[Row]) -> list[tuple[str, list[str]]]:
     return [(row.name, row.source.split("/")[1:]) for row in rows if row.copied]
 
 
-_OF_ORDER, _OF_EXTEND, _OF_PARCEL, _OF_ITEM = (
-    _ways((*SHARED, *RETURN)),
-    _ways(EXTEND),
-    _ways(PARCEL),
-    _ways(ITEM),
-)
+_OF_ORDER, _OF_EXTEND, _OF_PARCEL, _OF_ITEM = map(_ways, ((*SHARED, *RETURN), EXTEND, PARCEL, ITEM))
 
 
 def wire_order(order: Order, settings: CarrierSettings, *, update: bool = False) -> dict[str, Any]:
