@@ -7,7 +7,7 @@ after the stream has brought its records several times over, in any sequence.
 
 import random
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from datetime import date
 from decimal import Decimal
 from itertools import count
@@ -21,7 +21,7 @@ from parcelgate.domain.orders import Order, OrderStatus
 from parcelgate.domain.trackings import Tracking, TrackingStatus
 from tests.support.api import TENANT, Body, api_event, order_body
 from tests.support.bodies import BODIES
-from tests.support.books import expected, shown
+from tests.support.books import all_of, expected, shown
 from tests.support.faults import Call, Fault, conflict, die, throttle, time_out
 from tests.support.trackings import seen
 from tests.support.webhooks import address, lme_order
@@ -60,19 +60,10 @@ class Recorded(World):
         return reply.json()
 
     def all_orders(self) -> list[Order]:
-        return list(_pages(self.table.tenant(TENANT).orders.page))
+        return list(all_of(self.table.tenant(TENANT).orders.page))
 
     def all_trackings(self) -> list[Tracking]:
-        return list(_pages(self.table.tenant(TENANT).trackings.page))
-
-
-def _pages(page: Callable[..., Any]) -> Iterator[Any]:
-    cursor = None
-    while True:
-        found = page(limit=100, cursor=cursor)
-        yield from found.data
-        if (cursor := found.next_cursor) is None:
-            return
+        return list(all_of(self.table.tenant(TENANT).trackings.page))
 
 
 def put_rate_card(world: World, carrier: str) -> None:

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,7 +16,7 @@ from tests.faults.stack.flows import Flow
 from tests.load.plan import CARRIERS, Plan
 from tests.load.work import Work
 from tests.support.bodies import Body
-from tests.support.books import expected, shown
+from tests.support.books import all_of, expected, shown
 
 QUIET_WITHIN = 600.0
 """Seconds. A label's message whose function died comes again after two minutes."""
@@ -94,8 +94,8 @@ def accounted(work: Work, plan: Plan, say: Callable[[str], None]) -> Account:
     events = _heard_out(work, account, say)
     say("holding each order against the books")
     ledger, truth = desk.ground.ledger(), desk.ground.truth()
-    account.orders = list(_pages(tenant.orders.page))
-    trackings: list[Tracking] = list(_pages(tenant.trackings.page))
+    account.orders = list(all_of(tenant.orders.page))
+    trackings: list[Tracking] = list(all_of(tenant.trackings.page))
     account.parcels = len(trackings)
     account.taken = sum(each["accepted"] for book in ledger.values() for each in book["callbacks"])
     account.wrong += _all_there(plan, account.orders, ledger)
@@ -109,15 +109,6 @@ def accounted(work: Work, plan: Plan, say: Callable[[str], None]) -> Account:
     missing = set(plan.numbers) - work.followed.keys()
     account.wrong += [f"{number} is not followed" for number in sorted(missing)]
     return account
-
-
-def _pages(page: Callable[..., Any]) -> Iterator[Any]:
-    cursor = None
-    while True:
-        found = page(limit=100, cursor=cursor)
-        yield from found.data
-        if (cursor := found.next_cursor) is None:
-            return
 
 
 def _heard_out(work: Work, account: Account, say: Callable[[str], None]) -> list[Body]:

@@ -1,11 +1,23 @@
 """The figures of `GET /v1/stats`, added up in the plainest way from the orders and parcels themselves."""
 
 from collections import Counter
+from collections.abc import Callable, Iterator
 from decimal import Decimal
+from typing import Any
 
 from parcelgate.domain.orders import Order, OrderStatus
 from parcelgate.domain.trackings import Tracking, TrackingStatus
 from tests.support.bodies import Body
+
+
+def all_of(page: Callable[..., Any]) -> Iterator[Any]:
+    """All that a list of the store has, page by page."""
+    cursor = None
+    while True:
+        found = page(limit=100, cursor=cursor)
+        yield from found.data
+        if (cursor := found.next_cursor) is None:
+            return
 
 
 def expected(orders: list[Order], trackings: list[Tracking]) -> Body:
