@@ -4,6 +4,7 @@ import re
 import threading
 import time
 from collections import Counter, defaultdict
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,14 +23,18 @@ class Meter:
 
     answers: Counter[tuple[str, int]] = field(default_factory=Counter)
     """By call and status. The status is 0 where no answer came."""
+    refusals: Counter[tuple[str, int, str]] = field(default_factory=Counter)
+    """Of the answers from 400 on, by call, status and the problem's code."""
     seconds: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     """Of the answers that were neither errors of the server nor 429, by call."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def note(self, call: str, status: int, seconds: float) -> None:
+    def note(self, call: str, status: int, seconds: float, code: str = "") -> None:
         """Note an answer."""
         with self._lock:
             self.answers[call, status] += 1
+            if status >= httpx.codes.BAD_REQUEST:
+                self.refusals[call, status, code] += 1
             if 200 <= status < 500 and status != httpx.codes.TOO_MANY_REQUESTS:
                 self.seconds[call].append(seconds)
 
@@ -43,14 +48,18 @@ class _Metered(httpx.Client):
     def send(self, request: httpx.Request, **how: Any) -> httpx.Response:
         if self.over.is_set():
             raise InterruptedError("the run was ended")
-        began, status = time.monotonic(), 0
+        began, status, code = time.monotonic(), 0, ""
         try:
             answer = super().send(request, **how)
             status = answer.status_code
+            if answer.is_error:
+                with suppress(ValueError):  # The gateway's own answers are no problem documents.
+                    code = str(answer.json().get("code", ""))
             return answer
         finally:
             _, _, path = request.url.path.partition("/$default")
-            self.meter.note(f"{request.method} {_IDS.sub('/{id}', path)}", status, time.monotonic() - began)
+            call = f"{request.method} {_IDS.sub('/{id}', path)}"
+            self.meter.note(call, status, time.monotonic() - began, code)
 
 
 @dataclass

@@ -94,6 +94,8 @@ def planned(count: int, seed: int) -> Plan:
         entries = tuple({"carrier_code": "china-ems", "tracking_number": number} for number in piece)
         jobs.append(Follow(entries))
     chance.shuffle(jobs)
+    # A batch takes the longest, so the run would end by waiting for those that began last.
+    jobs.sort(key=lambda job: not isinstance(job, Batch))
     bodies_of = [
         job.bodies if isinstance(job, Batch) else (job.body,) for job in jobs if not isinstance(job, Follow)
     ]

@@ -33,7 +33,7 @@ def report(
 ) -> str:  # fmt: skip
     """All tables, and the command that made them."""
     parts = [_made(command, plan, minutes), _ends(account), _accounted(work, account)]
-    parts += [_answers(work.desk.meter), _faults(faults)]
+    parts += [_answers(work.desk.meter), _refusals(work.desk.meter), _faults(faults)]
     if memory is not None:
         parts.append(memory.table())
     return "\n\n".join(parts)
@@ -98,6 +98,16 @@ def _answers(meter: Meter) -> str:
             else meter.seconds[call]
         )
         lines.append(f"| {name} | {total:,} | {shares} | {_percentiles(seconds)} |")
+    return "\n".join(lines)
+
+
+def _refusals(meter: Meter) -> str:
+    names = {call: name for name, call in _CALLS.items()}
+    lines = ["| call | refused with | times |", "|---|---|---|"]
+    lines += [
+        f"| {names.get(call, call)} | {status} {code or 'without a code'} | {number:,} |"
+        for (call, status, code), number in meter.refusals.most_common()
+    ]
     return "\n".join(lines)
 
 

@@ -14,7 +14,7 @@ from tests.load.desk import Desk
 from tests.load.plan import Batch, Follow, Job, Plan, Single
 from tests.support.bodies import Body
 
-AT_ONCE = 12
+AT_ONCE = 32
 CANCELLED = 0.05
 """The share of the confirmed orders that the merchant cancels; and so on."""
 REFRESHED = 0.05

@@ -40,6 +40,8 @@ def test_a_plan_has_as_many_orders_as_are_asked_for_over_all_carriers(count: int
     assert all(1 <= len(job.bodies) <= 300 for job in plan.jobs if isinstance(job, Batch))
     assert sum(len(job.entries) for job in plan.jobs if isinstance(job, Follow)) == len(set(plan.numbers))
     assert plan.jobs == planned(count, seed=1).jobs != planned(count, seed=2).jobs
+    first_other = next(place for place, job in enumerate(plan.jobs) if not isinstance(job, Batch))
+    assert not any(isinstance(job, Batch) for job in plan.jobs[first_other:])
 
 
 def test_percentiles_are_those_of_the_answers() -> None:
@@ -49,8 +51,13 @@ def test_percentiles_are_those_of_the_answers() -> None:
 
 def test_the_tables_say_how_orders_ended_what_was_answered_and_what_went_wrong() -> None:
     meter = Meter()
-    for status, seconds in ((201, 0.2), (201, 0.4), (503, 9.0), (0, 9.0)):
-        meter.note("POST /v1/orders", status, seconds)
+    for status, seconds, code in (
+        (201, 0.2, ""),
+        (201, 0.4, ""),
+        (503, 9.0, "carrier_unavailable"),
+        (0, 9.0, ""),
+    ):
+        meter.note("POST /v1/orders", status, seconds, code)
     ended = [("ubi", OrderStatus.CONFIRMED), ("ubi", OrderStatus.CANCELLED), ("lso", OrderStatus.FAILED)]
     account = Account(
         orders=[an_order(carrier=carrier, status=status) for carrier, status in ended],
@@ -68,6 +75,7 @@ def test_the_tables_say_how_orders_ended_what_was_answered_and_what_went_wrong()
         "| bought twice | 1 |",
         "| of these heard once or more | 4 |",
         "| create | 4 | 50.0 | 25.0 | 25.0 | 0.30 | 0.38 | 0.40 |",
+        "| create | 503 carrier_unavailable | 1 |",
         "| throttle | 2 | 0 |",
         "| all | 2 of 40 | 1 of 10 |",
     ):
