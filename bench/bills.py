@@ -16,6 +16,7 @@ from bench import figures, prices
 from bench.lives import TRADES
 from bench.order_units import UNITS
 from infra.settings import settings_for
+from local import arguments
 
 QUOTAS = Path(__file__).with_name("quotas.toml")
 PEAK = 5
@@ -252,4 +253,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    arguments.none(__doc__)
     main()

@@ -9,7 +9,6 @@ that `bench.scale` draws. Prints Markdown. `--keep FILE` keeps what was recorded
 again.
 """
 
-import argparse
 import json
 import random
 import sys
@@ -32,6 +31,7 @@ from bench.lives import TRADES, a_life, learned
 from bench.prices import Usage
 from bench.scale import Tally, ask
 from infra.settings import PUBLIC, settings_for
+from local import arguments
 from local.command.deployment import Deployment
 from local.demo.merchant import Merchant, listen, open_shop
 from local.stack import stack as local_stack
@@ -754,9 +754,13 @@ def _peers(
 
 def main() -> None:
     """Record, price, and print."""
-    options = argparse.ArgumentParser(description="The whole life of an order in dollars.")
-    options.add_argument("--orders", type=int, default=ORDERS, help="how many of each kind are created")
-    options.add_argument("--speed", type=float, default=260.0, help="parcels a second of a poll worker")
+    options = arguments.parser(__doc__)
+    options.add_argument(
+        "--orders", type=arguments.bounded(1), default=ORDERS, help="how many of each kind are created"
+    )
+    options.add_argument(
+        "--speed", type=arguments.positive, default=260.0, help="parcels a second of a poll worker"
+    )
     options.add_argument("--keep", type=Path, help="where to keep what was recorded")
     options.add_argument("--from", dest="kept", type=Path, help="price what was recorded before")
     options.add_argument(

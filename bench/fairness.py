@@ -14,6 +14,7 @@ from collections.abc import Callable
 from statistics import median
 from uuid import uuid4
 
+from local import arguments
 from local.command.deployment import LOCAL_STACK, Deployment
 from local.stack.stack import Stack
 from parcelgate.services.accounts import api_keys
@@ -131,4 +132,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    arguments.none(__doc__)
     raise SystemExit(main())

@@ -5,14 +5,14 @@ asked about. The hours of the corridors are others than those with which the pla
 Markdown.
 """
 
-import argparse
 import statistics
 import sys
 from collections.abc import Mapping
 
 from bench import figures
-from bench.lives import TRADES, learned
+from bench.lives import FEWEST, TRADES, learned
 from bench.scale import Tally, asked
+from local import arguments
 from parcelgate.domain.habits import Corridor, Habit
 
 PARCELS = 8_000
@@ -98,8 +98,13 @@ def compare(parcels: int) -> str:
 
 def main() -> None:
     """Draw, ask, compare and print."""
-    options = argparse.ArgumentParser(description="What the plan spares by habits.")
-    options.add_argument("--parcels", type=int, default=PARCELS, help="how many lives are drawn")
+    options = arguments.parser(__doc__)
+    options.add_argument(
+        "--parcels",
+        type=arguments.bounded(FEWEST),
+        default=PARCELS,
+        help=f"how many lives are drawn, at least {FEWEST}",
+    )
     print(compare(options.parse_args().parcels))
 
 

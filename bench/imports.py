@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bench import figures, svg
 from infra.bundle import ROOT, build
+from local import arguments
 
 RUNS = 5
 FLOOR = "boto3 with one client"
@@ -55,4 +56,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    arguments.none(__doc__)
     main()

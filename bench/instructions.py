@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 from bench import figures
 from infra.bundle import ROOT, build
+from local import arguments
 
 FUNCTIONS = tuple(sorted(each.parent.name for each in (ROOT / "functions").glob("*/handler.py")))
 REQUESTS = ("authorize", "ingest_webhook", "read_trackings", "read_orders", "create_order")
@@ -233,4 +234,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    arguments.none(__doc__)
     main()

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from local import arguments
 from sandbox.parcels.labels import Label as PdfLabel
 from sandbox.ubi.labels import Label as JpgLabel
 
@@ -79,4 +80,5 @@ def noise(number: str) -> bytes:
 
 
 if __name__ == "__main__":
+    arguments.none(__doc__)
     main()

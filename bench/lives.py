@@ -52,6 +52,8 @@ TRADES = (
     Trade("lso", 0.2, 2, 0.0, (("US", "TX"), ("US", "OK"), ("US", "LA")), 0.0, 0.6),
     Trade("trackingmore", 0.2, 5, 0.9, (("US", "NY"), ("US", "FL"), ("FR", None), ("JP", None)), 0.4, 0.6),
 )
+FEWEST = 1000
+"""Lives, so that there are some of each kind to take the middle of."""
 ABROAD = timedelta(hours=8)
 """How far the clock of the country that parcels come from is ahead of UTC."""
 NEVER_HANDED_OVER = 0.02

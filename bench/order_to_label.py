@@ -23,6 +23,7 @@ import boto3
 import httpx
 
 from bench import figures, svg
+from local import arguments
 from local.stack import emulator, stack
 from tests.stack.shop import order_body
 
@@ -315,4 +316,5 @@ def _drawn(pieces: Sequence[Piece]) -> str:
 
 
 if __name__ == "__main__":
+    arguments.none(__doc__)
     main()

@@ -7,7 +7,6 @@ The first records orders on the local stack, which takes minutes; the second wri
 from it. `bench.bills` reads that, so that bills and quotas are made without a stack.
 """
 
-import argparse
 import json
 import re
 from collections import Counter, defaultdict
@@ -19,6 +18,7 @@ from typing import Any
 from bench import costs, prices
 from bench.costs import BODIES, NOT_COUNTED, Lane
 from infra.settings import settings_for
+from local import arguments
 
 UNITS = Path(__file__).with_name("order_units.json")
 _SHARED = re.compile(r"T#[^#]+#(STATS|ENDPOINTS|LIMITS|HABITS)")
@@ -109,9 +109,11 @@ def _rounded(numbers: Mapping[str, float]) -> dict[str, float]:
 
 def main() -> None:
     """Read what was recorded, and write what an order takes."""
-    options = argparse.ArgumentParser(description="What one order takes, kept for the bills.")
+    options = arguments.parser(__doc__)
     options.add_argument("kept", type=Path, help="what `bench.costs --keep` kept")
-    options.add_argument("--speed", type=float, default=260.0, help="parcels a second of a poll worker")
+    options.add_argument(
+        "--speed", type=arguments.positive, default=260.0, help="parcels a second of a poll worker"
+    )
     given = options.parse_args()
     lanes = [Lane(**each) for each in json.loads(given.kept.read_text())]
     made = {

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from playwright.sync_api import BrowserContext, expect, sync_playwright
 
+from local import arguments
 from parcelgate.domain.measures import Money
 from parcelgate.domain.orders import OrderStatus
 from parcelgate.domain.places.addresses import Address
@@ -172,4 +173,5 @@ def _requests(number: int, *, seed: int = 7) -> Iterator[tuple[str, dict[str, ob
 
 
 if __name__ == "__main__":
+    arguments.none(__doc__)
     main()

@@ -22,6 +22,7 @@ from unittest.mock import Mock
 
 from botocore.awsrequest import AWSResponse
 
+from local import arguments
 from parcelgate import aws_clients
 from parcelgate.carriers.results import ParcelHistory
 from parcelgate.domain.clock import now, rfc3339
@@ -201,4 +202,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    arguments.none(__doc__)
     main()

@@ -6,7 +6,6 @@ parcels are born as end. How many parcels a worker gets through is measured firs
 instead). Prints Markdown.
 """
 
-import argparse
 import json
 import math
 import random
@@ -21,8 +20,9 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from bench import prices, svg
-from bench.lives import BORN, DAY, HOUR, TRADES, Life, a_life, learned, with_events
+from bench.lives import BORN, DAY, FEWEST, HOUR, TRADES, Life, a_life, learned, with_events
 from infra.settings import settings_for
+from local import arguments
 from parcelgate.carriers import registry
 from parcelgate.domain.habits import Corridor, Habit
 from parcelgate.domain.ids import new_id
@@ -378,9 +378,16 @@ def _cost(tally: Tally, scale: float, speed: Speed) -> None:
 
 def main() -> None:
     """Draw, ask, and print."""
-    options = argparse.ArgumentParser(description="What ten million live parcels take.")
-    options.add_argument("--parcels", type=int, default=PARCELS, help="how many lives are drawn")
-    options.add_argument("--speed", type=float, help="parcels a second of a worker, instead of measuring")
+    options = arguments.parser(__doc__)
+    options.add_argument(
+        "--parcels",
+        type=arguments.bounded(FEWEST),
+        default=PARCELS,
+        help=f"how many lives are drawn, at least {FEWEST}",
+    )
+    options.add_argument(
+        "--speed", type=arguments.positive, help="parcels a second of a worker, instead of measuring"
+    )
     given = options.parse_args()
     began = time.monotonic()
     speed = Speed(given.speed, ITEM_BYTES) if given.speed else measure()

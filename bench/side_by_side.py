@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from bench import figures, svg
 from infra.bundle import ROOT, build
+from local import arguments
 from local.toolchain.setup import trusting_this_machine
 
 HOME = ROOT / ".local" / "bench"
@@ -152,4 +153,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    arguments.none(__doc__)
     main()

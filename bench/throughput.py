@@ -18,6 +18,7 @@ import httpx
 
 from bench import figures
 from infra.bundle import ROOT, build
+from local import arguments
 from local.stack import stack
 from tests.support.bodies import ubi_body
 
@@ -101,4 +102,5 @@ def _load(running: stack.Stack, clients: int) -> tuple[float, list[float]]:
 
 
 if __name__ == "__main__":
+    arguments.none(__doc__)
     main()

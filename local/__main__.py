@@ -1,6 +1,6 @@
 """Runs the targets of the Makefile (`python -m local demo`, and so on).
 
-None of them ends with a traceback.
+None of them ends with a traceback because of what it is given, of a Ctrl-C or of a full disk.
 """
 
 # `signal` itself would take a moment to be imported, in which a Ctrl-C ends with a traceback.
@@ -31,6 +31,8 @@ MODULES = {
 """The module of each target. It runs the module's `main`, or a function with the target's name."""
 HAVE_HELP = ("bench", "deploy")
 """Targets that say more under `--help` than their modules' first words."""
+TAKE_ARGUMENTS = (*HAVE_HELP, "carrier", "drill")
+"""The others are given all they need in variables."""
 
 
 def main() -> int:
@@ -49,6 +51,9 @@ def main() -> int:
     if {"-h", "--help"} & set(sys.argv[2:]) and name not in HAVE_HELP:
         print((module.__doc__ or "").strip())
         return 0
+    if sys.argv[2:] and name not in TAKE_ARGUMENTS:
+        print(f"{name} takes no arguments, and was given: {' '.join(sys.argv[2:])}", file=sys.stderr)
+        return 2
     do = getattr(module, name) if name in ("test", "lint", "properties") else module.main
     work = partial(do, *([[name]] if name in ("up", "down") else sys.argv[2:]))
     signal(SIGINT, default_int_handler)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 
+from local import arguments
 from local.checks import checkov
 from local.stack import stack
 
@@ -17,6 +18,7 @@ BIN = Path(sys.executable).parent
 STATES = stack.STATE / "tests"
 """The state folders of the tests' stacks, each named by the process that started it."""
 TEST = (("pytest", "-n", "3"),)
+EXAMPLES = 1500
 PARSERS = ("carrier_answers", "outside_bytes", "requests")
 LINT = (("ruff", "format", "--check"), ("ruff", "check"), ("mypy",), ("lint-imports",))
 
@@ -32,7 +34,8 @@ def test() -> int:
 
 
 def properties() -> int:
-    """Try the parsers of outside bytes, as often for each property as `PARCELGATE_EXAMPLES` says."""
+    """Try the parsers of outside bytes, as often for each property as EXAMPLES says."""
+    os.environ["PARCELGATE_EXAMPLES"] = str(arguments.whole("EXAMPLES", EXAMPLES, least=1))
     files = [f"tests/property/test_{name}.py" for name in PARSERS]
     return run((("pytest", "-q", "-n0", "-p", "no:randomly", *files),))
 
@@ -47,8 +50,8 @@ def run(commands: Sequence[Sequence[str]]) -> int:
 
     On a Ctrl-C they end at once, with everything that they started in their session, and print nothing more.
     """
-    for name, *arguments in commands:
-        program = subprocess.Popen([BIN / name, *arguments], start_new_session=True)
+    for name, *options in commands:
+        program = subprocess.Popen([BIN / name, *options], start_new_session=True)
         try:
             code = program.wait()
         except KeyboardInterrupt:

@@ -28,6 +28,9 @@ class UseError(Exception):
 
 def main(arguments: Sequence[str]) -> int:
     """Make the call and print its answer; return the exit code."""
+    if {"-h", "--help", "help"} & {*arguments}:
+        sys.stdout.write(__doc__ or "")
+        return 0
     try:
         service, operation, *options = arguments
         waits = operation == "wait"

@@ -27,6 +27,9 @@ def main(*arguments: str) -> int:
     name, mends = os.environ.get("DRILL", ""), os.environ.get("MEND", "") not in ("", "0")
     if arguments:
         name, mends = arguments[0], "--mend" in arguments[1:]
+        if {*arguments[1:]} - {"--mend"}:
+            _say("After the name of a drill, --mend alone is allowed.")
+            return 2
     kinds = [kind for kind in DRILLS if name in (kind.name, ALL)]
     if not kinds:
         return _list(name)

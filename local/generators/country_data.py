@@ -13,7 +13,7 @@ import json
 from typing import Any
 from unicodedata import normalize
 
-from local import ROOT
+from local import ROOT, arguments
 
 DOMAIN = ROOT / "shared" / "parcelgate" / "domain"
 
@@ -171,4 +171,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    arguments.none(__doc__)
     main()

@@ -99,9 +99,11 @@ def _fields() -> str:
     return "\n".join(f'    "{name}": {known.get(name, '(NOT_SENT, "not written yet")')},' for name in FIELDS)
 
 
-def main(code: str = "") -> int:
+def main(code: str = "", *others: str) -> int:
     """Lay out the folder of a new carrier; return the exit code."""
     try:
+        if others:
+            raise RefusedNameError("Name one carrier: make carrier NAME=pigeon")
         written = lay_out(code)
     except RefusedNameError as error:
         print(error, file=sys.stderr)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psutil
 
+from local import arguments
 from local.stack import disk
 
 _children: dict[int, subprocess.Popen[bytes]] = {}
@@ -136,7 +137,7 @@ def port(variable: str) -> int:
     NotReadyError
         When another program uses the named port.
     """
-    named = int(os.environ.get(variable, "0"))
+    named = arguments.whole(variable, 0, most=65535)
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -236,6 +236,15 @@ def main() -> int:
     return 1
 
 
+def _only_words(given: List[str]) -> int:
+    """Answer an argument, and set nothing up: none is taken but `--help`."""
+    if given[0] in ("-h", "--help"):
+        sys.stdout.write(__doc__ or "")
+        return 0
+    sys.stderr.write("setup takes no arguments, and was given: %s\n" % " ".join(given))
+    return 2
+
+
 def why_failed(command: List[str], code: int, said: str, megabytes_free: int) -> str:
     """Return why a command of the set-up failed: no room, no network, or only its exit code."""
     if megabytes_free < _MEGABYTES_LEFT or "os error 28" in said or "ENOSPC" in said:
@@ -366,4 +375,4 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(_only_words(sys.argv[1:]) if sys.argv[1:] else main())

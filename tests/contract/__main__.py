@@ -1,9 +1,10 @@
 """`make contract`: calls that schemathesis makes from the API's own document, one leading to the next.
 
-    make contract                        2,000 calls of the functions, in one process
+    make contract                        2,000 calls of the functions or more, in one process
     make contract CASES=20000 SEED=7     so many, in runs with the seeds 7, 8, 9 and so on
 
-Each operation is called by itself first. The tool's stateful phase then takes what a call answers, such as
+A run is never cut short: it makes some 600 calls, so that CASES=1 makes as many. Each operation is called by
+itself first. The tool's stateful phase then takes what a call answers, such as
 the id of an order, to later calls. A run begins with some orders, a batch, a parcel and an endpoint. An
 answer must be no server error, and must be as the document says. Each run has a new world, and an error
 that no function handles is found as well. The counts go to `docs/reliability.md`, between two marks;
@@ -25,7 +26,7 @@ from typing import NamedTuple
 
 import httpx
 
-from local import ROOT
+from local import ROOT, arguments
 from local.toolchain.tools import environment
 from parcelgate.observability.logs import log
 from tests.support.api import openapi_document, order_body
@@ -44,6 +45,7 @@ generation.max-examples = 8
 generation.max-examples = 120
 """
 """How many calls of each operation the tool is to make in one run, and then how many sequences of calls."""
+CASES = 2000
 PAUSES = "pauseAccount"
 """The operation that is left out: 503 is the right answer about an account that is paused."""
 CHECKS = (
@@ -188,7 +190,7 @@ def _cells(line: str) -> list[str]:
 def main() -> int:
     """Make as many calls as the environment asks for; return the exit code."""
     given = {name: os.environ.get(name, "") for name in ("CASES", "SEED")}
-    cases, seed = int(given["CASES"] or 2000), int(given["SEED"] or 1)
+    cases, seed = arguments.whole("CASES", CASES, least=1), arguments.whole("SEED", 1)
     command = " ".join(["make contract", *(f"{name}={value}" for name, value in given.items() if value)])
     runs: list[Run] = []
     wrong = 0
@@ -208,4 +210,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    arguments.none(__doc__)
     sys.exit(main())

@@ -12,6 +12,7 @@ import shutil
 import sys
 import time
 
+from local import arguments
 from local.checks.checks import STATES, end_abandoned_stacks
 from local.command.deployment import Deployment
 from local.stack import stack as local_stack
@@ -23,6 +24,8 @@ from tests.load.plan import planned
 from tests.load.work import Work
 
 COUNT, FAULTS, SEED = 5000, 0.02, 1
+FEWEST = 10
+"""Orders, so that each carrier has some."""
 TENANT = "load-x"
 CASE = "load"
 SETTINGS = {"poll_pace": 24}
@@ -38,8 +41,8 @@ CHANCES = {
 
 def main() -> int:
     """Do what the environment asks for; return the exit code."""
-    count, seed = int(os.environ.get("COUNT") or COUNT), int(os.environ.get("SEED") or SEED)
-    share = float(os.environ.get("FAULTS") or FAULTS)
+    count, seed = arguments.whole("COUNT", COUNT, least=FEWEST), arguments.whole("SEED", SEED)
+    share = arguments.share("FAULTS", FAULTS)
     plan, began = planned(count, seed), time.monotonic()
     minutes: dict[str, float] = {}
 
@@ -91,4 +94,5 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
+    arguments.none(__doc__)
     raise SystemExit(main())

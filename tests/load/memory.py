@@ -24,6 +24,7 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.core.model_instances import reset_model_data
 from moto.dynamodb.models import dynamodb_backends
 
+from local import arguments
 from parcelgate.domain.clock import rfc3339
 from parcelgate.domain.orders import Order, OrderStatus
 from parcelgate.observability.logs import log
@@ -204,4 +205,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    arguments.none(__doc__)
     main()

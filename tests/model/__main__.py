@@ -13,7 +13,7 @@ from contextlib import redirect_stdout
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from local import ROOT
+from local import ROOT, arguments
 from tests.model.engine import MOST_HOURS, DifferenceError, follow
 from tests.model.exploration import Explored, Trace, Violation, explore, walk
 from tests.model.flaws import FLAWS
@@ -150,4 +150,5 @@ def _write(rows: list[str], walked: list[str], flaws: list[str], mark: Violation
 
 
 if __name__ == "__main__":
+    arguments.none(__doc__)
     sys.exit(main())

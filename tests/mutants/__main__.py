@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from local import arguments
 from local.toolchain.setup import NODE_FOLDERS
 from tests.mutants.guards import GUARDS, Guard
 
@@ -165,4 +166,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    arguments.none(__doc__)
     sys.exit(main())

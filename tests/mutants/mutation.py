@@ -23,6 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from local import arguments
 from local.toolchain.tools import environment
 from tests.mutants.__main__ import copied
 
@@ -214,7 +215,7 @@ def main() -> int:
     if only and only not in {module.name for module in MODULES}:
         print(f"MODULE is one of {', '.join(module.name for module in MODULES)}.", file=sys.stderr)
         return 2
-    sample, skip = (int(os.environ.get(name) or 0) for name in ("SAMPLE", "SKIP"))
+    sample, skip = arguments.whole("SAMPLE", 0, least=1), arguments.whole("SKIP", 0)
     make_tools()
     for module in (module for module in MODULES if only in ("", module.name)):
         began = time.monotonic()
@@ -228,4 +229,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    arguments.none(__doc__)
     sys.exit(main())

@@ -2,7 +2,7 @@
 
 from playwright.sync_api import Page, expect, sync_playwright
 
-from local import ROOT
+from local import ROOT, arguments
 from local.demo.merchant import open_shop
 from local.stack import stack
 from tests.pictures.shop import Shop, close, open_for_business
@@ -93,4 +93,5 @@ def _shot(page: Page, name: str, *, below: str | None = None) -> None:
 
 
 if __name__ == "__main__":
+    arguments.none(__doc__)
     raise SystemExit(main())

@@ -1,11 +1,12 @@
 """How many examples a property is tried with: a few, always the same, or as many as are asked for."""
 
-import os
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, settings
 
-LONG = int(os.environ.get("PARCELGATE_EXAMPLES", "0"))
+from local import arguments
+
+LONG = arguments.whole("PARCELGATE_EXAMPLES", 0)
 """Examples for each property of a long run, which are other ones each time."""
 UNWELCOME = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture)
 """What says nothing of the code: how long examples take to make, and that a fixture serves many of them."""

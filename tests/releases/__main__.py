@@ -8,6 +8,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from local import arguments
 from parcelgate import aws_clients
 from parcelgate.store import formats
 from tests.releases.written import OpenSafe, leave
@@ -28,4 +29,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    arguments.none(__doc__)
     main()

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from local import arguments
 from parcelgate.domain.batches import Batch, BatchRow
 from parcelgate.domain.manifests import Manifest
 from parcelgate.domain.merchants.endpoints import Delivery, Endpoint
@@ -104,6 +105,7 @@ def _choices(form: Form) -> list[Form]:
 
 
 if __name__ == "__main__":
+    arguments.none(__doc__)
     FIXTURE.parent.mkdir(exist_ok=True)
     written = {"format": formats.WRITES, "forms": forms(), "defaults": defaults()}
     FIXTURE.write_text(json.dumps(written, indent=1) + "\n")

@@ -14,6 +14,7 @@ import shutil
 import sys
 import time
 
+from local import arguments
 from local.checks.checks import STATES, end_abandoned_stacks
 from local.command.deployment import Deployment
 from local.stack import stack as local_stack
@@ -27,8 +28,8 @@ AT_ONCE = 16
 
 def main() -> int:
     """Run the pairs that the environment names; return the exit code."""
-    only, seed = os.environ.get("ONLY", ""), int(os.environ.get("SEED") or 1)
-    count, at_once = int(os.environ.get("COUNT") or 0), int(os.environ.get("AT_ONCE") or AT_ONCE)
+    only, seed = os.environ.get("ONLY", ""), arguments.whole("SEED", 1)
+    count, at_once = arguments.whole("COUNT", 0, least=1), arguments.whole("AT_ONCE", AT_ONCE, least=1)
     asked = {"ONLY": f'"{only}"' if only else "", "COUNT": count, "SEED": os.environ.get("SEED")}
     end_abandoned_stacks()
     state, began = STATES / str(os.getpid()), time.monotonic()
@@ -69,4 +70,5 @@ def _progress(done: int, of: int, left: float) -> None:
 
 
 if __name__ == "__main__":
+    arguments.none(__doc__)
     raise SystemExit(main())

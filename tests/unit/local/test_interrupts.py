@@ -142,12 +142,3 @@ def test_who_names_no_target_is_told_which_there_are(arguments: list[str]) -> No
     )
     assert done.returncode == 2
     assert done.stderr == f"Name one of these: {', '.join(MODULES)}. `make` says what each does.\n"
-
-
-@pytest.mark.parametrize("name", sorted(MODULES))
-def test_each_target_says_what_it_does_and_does_nothing(name: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "local", name, "--help"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert len(done.stdout) > 40
