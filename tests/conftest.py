@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from _pytest import runner
+from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
@@ -15,6 +16,7 @@ from parcelgate import aws_clients
 from parcelgate.observability.logs import log
 from parcelgate.runtime import runtime
 from tests.infra.permissions import differences
+from tests.property.examples import UNWELCOME
 from tests.support import faults, observed_calls
 
 if TYPE_CHECKING:
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 _LOCALS = 20_000
 _OBJECTS = 50_000
 """How many new objects may be there before Python looks for those that nobody can reach."""
+# A busy machine is no failure.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=UNWELCOME)
+settings.load_profile("unhurried")
 # The sandbox is called over plain HTTP, as in the local environment.
 os.environ["PARCELGATE_CARRIERS_OVER_HTTP"] = "yes"
 

@@ -106,7 +106,7 @@ def add_api_functions(
         "follow_parcels": [joins, accounts],
         "change_trackings": [joins, accounts, polls.nudge_access(), polls.pace()],
         "ask_aggregator": [settles, accounts],
-        "read_trackings": [table("GetItem", "BatchGetItem", query=LISTS)],
+        "read_trackings": [table("GetItem", "BatchGetItem", "Query", query=LISTS)],
         "read_events": [base.store.events_access("GetItem", "BatchGetItem", query=EVENT_LISTS)],
         "manage_endpoints": [
             settles,

@@ -101,13 +101,13 @@ class TestARead:
         calls = calls_of(world, lambda: get("GET /v1/orders/{id}", id=order["id"]))
         assert calls == ["get ORDER", "batch_get TRACKING"]
 
-    def test_of_a_parcel_is_one_and_one_for_its_next_poll(self, world: World) -> None:
+    def test_of_a_parcel_is_one_planned_or_not(self, world: World) -> None:
         create(BODIES["ubi"](), 201)
         world.settle(world.only_order())
         (tracking,) = world.only_order().tracking_ids
+        assert calls_of(world, lambda: get("GET /v1/trackings/{id}", id=tracking)) == ["query table"]
         world.table.tenant(TENANT).trackings.plan(tracking, world.clock.now)
-        calls = calls_of(world, lambda: get("GET /v1/trackings/{id}", id=tracking))
-        assert calls == ["get TRACKING", "batch_get POLL"]
+        assert calls_of(world, lambda: get("GET /v1/trackings/{id}", id=tracking)) == ["query table"]
 
     def test_of_a_label_is_one(self, world: World) -> None:
         order = create(BODIES["ubi"](), 201).json()

@@ -120,7 +120,7 @@ MAY: dict[str, dict[str, set[str]]] = {
     },
     "ask_aggregator": {"table": SETTLE, **READ_ACCOUNT},
     "read_trackings": {
-        "table": READ | {"dynamodb:BatchGetItem"},
+        "table": READ | {"dynamodb:BatchGetItem", "dynamodb:Query"},
         "table by_time": {"dynamodb:Query"},
         "table by_status": {"dynamodb:Query"},
         "table by_reference": {"dynamodb:Query"},

@@ -3,15 +3,11 @@
 import re
 
 import pytest
-from hypothesis import settings
 
-from tests.property.examples import LONG, UNWELCOME
+from tests.property.examples import LONG
 from tests.support.api import backend, logged, shared_backend
 
 __all__ = ["backend", "logged", "shared_backend"]
-# A busy machine is no failure.
-settings.register_profile("unhurried", deadline=None, suppress_health_check=UNWELCOME)
-settings.load_profile("unhurried")
 _TRIED = re.compile(r"(\d+) passing, (\d+) failing, and (\d+) invalid test cases")
 
 

@@ -88,6 +88,7 @@ events of an order                          Query pk, sk begins with EVENT#
 trackings of an order, and their polls      BatchGetItem by the parcels' tracking ids
 how the parcels of orders stand             BatchGetItem of `status` alone, a hundred at once
 tracking by id                              GetItem, consistent
+tracking by id, and its next poll           Query pk, from POLL to TRACKING, consistent
 tracking by account, courier and number     GetItem FOLLOWED, or the failed condition of an add
 trackings by time, by status, of a carrier  as orders
 trackings by number                         Query by_reference, BatchGetItem

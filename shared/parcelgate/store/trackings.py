@@ -72,6 +72,14 @@ class Trackings:
             raise TrackingNotFoundError("the tenant has no such tracking")
         return _trackings.decode(item["doc"])
 
+    def planned(self, tracking_id: str, *, now: datetime) -> tuple[Tracking, datetime | None]:
+        """Return the tracking, and when the parcel is polled next. Raises TrackingNotFoundError."""
+        items = self._own(tracking_id) if keys.is_id(tracking_id) else {}
+        if keys.TRACKING not in items:
+            raise TrackingNotFoundError("the tenant has no such tracking")
+        item, poll = items[keys.TRACKING], items.get(keys.POLL, {})
+        return _trackings.decode(item["doc"]), _shown(poll if "planned" in poll else item, now)
+
     def many(self, tracking_ids: Iterable[str], *, consistent: bool = True) -> list[Tracking]:
         """Return those of these trackings that exist, in the sequence of the ids.
 
@@ -443,6 +451,16 @@ class Trackings:
         """Return some attributes of the existing items at these keys, by the ids of their trackings."""
         items = self._items.get_many(places, attributes, consistent=consistent)
         return {name.id: item for item in items if (name := keys.parse(item["pk"])) is not None}
+
+    def _own(self, tracking_id: str) -> dict[str, Item]:
+        """Return the parcel's TRACKING and POLL, by their sort keys: those that exist, in one read."""
+        items = self._items.query(
+            "pk = :pk AND sk BETWEEN :poll AND :tracking",
+            pk=key(self._tenant, tracking_id)["pk"],
+            poll=keys.POLL,
+            tracking=keys.TRACKING,
+        )
+        return {item["sk"]: item for item in items}
 
     def _keys(self, tracking_ids: Iterable[str]) -> list[Item]:
         return [key(self._tenant, each) for each in dict.fromkeys(tracking_ids) if keys.is_id(each)]

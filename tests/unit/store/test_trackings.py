@@ -94,6 +94,8 @@ class TestWhatIsKnown:
     def test_is_not_there_for_an_id_that_is_nobodys(self, tracking_id: str, trackings: Trackings) -> None:
         with pytest.raises(TrackingNotFoundError):
             trackings.get(tracking_id)
+        with pytest.raises(TrackingNotFoundError):
+            trackings.planned(tracking_id, now=NOON)
         assert trackings.many([tracking_id]) == []
         assert trackings.statuses([tracking_id]) == {}
 
@@ -129,6 +131,19 @@ class TestWhatIsKnown:
         trackings.plan(parcel.id, noon(hours=1))
         trackings.save(after, moved(after, "delivered", hours=2))
         assert trackings.polls([parcel.id], now=NOON) == {parcel.id: noon(hours=1)}
+
+    def test_is_read_with_its_next_poll(self, trackings: Trackings, parcel: Tracking) -> None:
+        assert trackings.planned(parcel.id, now=NOON) == (parcel, NOON)
+        trackings.plan(parcel.id, noon(hours=1))
+        assert trackings.planned(parcel.id, now=NOON) == (parcel, noon(hours=1))
+        trackings.schedule(parcel.id, None)
+        assert trackings.planned(parcel.id, now=NOON) == (parcel, None)
+
+    def test_is_due_at_once_after_a_realtime_call_before_its_first_plan(
+        self, trackings: Trackings, parcel: Tracking
+    ) -> None:
+        trackings.realtime(parcel.id, at=NOON, interval=LEASE)
+        assert trackings.planned(parcel.id, now=NOON) == (parcel, NOON)
 
     def test_gives_statuses_without_timelines(self, dynamodb: Any, trackings: Trackings) -> None:
         parcels = [a_followed(str(number)) for number in range(3)]

@@ -49,7 +49,7 @@ class TrackingReader:
 
     def tracking(self, tenant: str, tracking_id: str) -> Planned:
         """Read one tracking. Raises TrackingNotFoundError."""
-        return self.planned(tenant, [self._table.tenant(tenant).trackings.get(tracking_id)])[0]
+        return Planned(*self._table.tenant(tenant).trackings.planned(tracking_id, now=self._clock()))
 
     def page(
         self,
