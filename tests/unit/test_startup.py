@@ -1,6 +1,7 @@
 """A function's start: what is ready after it, and what two restored from one snapshot do not share."""
 
 import random
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -125,6 +126,18 @@ def test_two_environments_roll_different_dice() -> None:
         return random.random()
 
     assert restored() != restored()
+
+
+@pytest.mark.usefixtures("parts")
+def test_openssl_is_given_other_numbers_in_each_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[bytes] = []
+    monkeypatch.setattr(ssl, "RAND_add", lambda numbers, entropy: given.append(numbers))
+
+    runtime.after_restore()
+    runtime.after_restore()
+
+    assert [len(numbers) for numbers in given] == [48, 48]
+    assert given[0] != given[1]
 
 
 @pytest.mark.usefixtures("parts")
