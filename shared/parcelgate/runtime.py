@@ -8,7 +8,6 @@ module, so that it is loaded while the environment starts.
 Tests replace parts with `runtime.use(...)` and remove the replacements with `runtime.reset()`.
 """
 
-import os
 import sys
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -72,10 +71,6 @@ if TYPE_CHECKING:
     from parcelgate.store.merchant_events.table import EventsTable
     from parcelgate.store.table import Table
     from parcelgate.store.tenants.usage import UsageTable
-
-
-_ENTROPY = 48
-"""Bytes that seed OpenSSL's generator, which is of 256 bits and wants half as much again."""
 
 
 class Runtime:
@@ -685,8 +680,7 @@ class Runtime:
 
         - The state of `random`: the retries of all environments would come at the same moments. Ids and
           secrets come from the operating system, which AWS keeps different.
-        - The state of OpenSSL's generator, of which TLS makes its keys. AWS says that the OpenSSL of its
-          runtimes takes care of this, and names an old one; so it is mixed with the system's numbers here.
+        - The state of OpenSSL's generators: see `startup.reseed`.
         - Connections: their other ends are gone.
         - What services remember, such as accounts with their secrets, tokens and counts. The clock that says
           how old they are has not run meanwhile.
@@ -697,8 +691,7 @@ class Runtime:
         import random
 
         random.seed()
-        if tls := sys.modules.get("ssl"):
-            tls.RAND_add(os.urandom(_ENTROPY), float(_ENTROPY))
+        startup.reseed()
         self.reset()
         close_connections()
         transport = sys.modules.get("parcelgate.carriers.toolkit.transport")

@@ -9,9 +9,13 @@ is made anew after it. `runtime.Runtime` does both, in `before_snapshot` and `af
 """
 
 import os
+import sys
 from collections.abc import Callable
 
 type Hook = Callable[[], None]
+
+_ENTROPY = 48
+"""Bytes that seed a generator of OpenSSL, which is of 256 bits and wants half as much again."""
 
 
 def begin(at_start: Hook, before_snapshot: Hook, after_restore: Hook) -> None:
@@ -29,3 +33,17 @@ def begin(at_start: Hook, before_snapshot: Hook, after_restore: Hook) -> None:
         snapshot_restore_py.register_after_restore(after_restore)
     elif kind:
         at_start()
+
+
+def reseed() -> None:
+    """Mix the system's random numbers into the generators of OpenSSL that this process has.
+
+    TLS makes its keys with Python's. `cryptography` brings another one, which pads what is encrypted for LME.
+    AWS says that the OpenSSL of its runtimes is safe to be restored, and names an old one.
+    """
+    if tls := sys.modules.get("ssl"):
+        tls.RAND_add(os.urandom(_ENTROPY), float(_ENTROPY))
+    if "cryptography.hazmat.bindings._rust" in sys.modules:
+        from cryptography.hazmat.bindings.openssl.binding import Binding
+
+        Binding.lib.RAND_add(os.urandom(_ENTROPY), _ENTROPY, float(_ENTROPY))
