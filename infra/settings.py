@@ -186,7 +186,9 @@ class Settings:
     delivery_concurrency: int = 50
     """How many events are sent to merchants' endpoints at the same time."""
     delivery_places: int = 20
-    """How many of them may be sent to the endpoints of one tenant."""
+    """How many of them may be sent to the endpoints of one tenant by workers that take a place for each."""
+    delivery_passes: int = 5
+    """How many more by workers with a pass, while the endpoints are quick."""
     delivery_plan: str = ""
     """Seconds between the attempts of a delivery, with commas. Empty: about three days in all."""
 
@@ -406,6 +408,7 @@ def _local() -> Settings:
         # More than one endpoint may have under way, or one that hangs would hold up all others.
         delivery_concurrency=8,
         delivery_places=6,
+        delivery_passes=1,
         delivery_plan="0,1,2,3,5,8,13,21,34,55",
         stream_retries=10,
         # A stack on one machine is for trying out, and for measuring.

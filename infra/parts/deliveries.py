@@ -36,6 +36,7 @@ class Deliveries(Construct):
             access(
                 allow("sqs:ChangeMessageVisibility", on=queue.queue_arn),
                 TENANT_PLACES=str(settings.delivery_places),
+                TENANT_PASSES=str(settings.delivery_passes),
                 **plan,
             ),
             self.send_access(),

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from parcelgate.services.endpoints.deliver import EventDeliverer
     from parcelgate.services.endpoints.fan_out import DeliveryQueue, EventFanOut
     from parcelgate.services.endpoints.keeper import EndpointKeeper, EndpointRendering
+    from parcelgate.services.endpoints.passes import Passes
     from parcelgate.services.endpoints.secrets import SecretBox
     from parcelgate.services.event_bus import EventBus
     from parcelgate.services.events.announcer import Rendering
@@ -514,6 +515,13 @@ class Runtime:
             bus=lambda: self.event_bus,
         )
 
+    @cached_property
+    def endpoint_passes(self) -> "Passes":
+        """The passes of this process, to call endpoints with."""
+        from parcelgate.services.endpoints.passes import Passes
+
+        return Passes()
+
     def event_deliverer(self, rendering: "EndpointRendering") -> "EventDeliverer":
         """What delivers events to endpoints, which are shown to merchants as `rendering`."""
         from parcelgate.services.endpoints.deliver import EventDeliverer
@@ -527,6 +535,7 @@ class Runtime:
             caller=self.endpoint_caller,
             settings=self.settings,
             rendering=rendering,
+            passes=self.endpoint_passes,
         )
 
     @cached_property

@@ -358,7 +358,10 @@ def test_one_tenant_never_has_all_workers_that_send_events(aws: Template, local:
         variables = template.functions["deliver_event"]["Environment"]["Variables"]
         (source,) = sources_of(template, "DeliverEvent")
         places = int(variables["PARCELGATE_TENANT_PLACES"])
-        assert IN_FLIGHT <= places < source["ScalingConfig"]["MaximumConcurrency"]
+        passes = int(variables["PARCELGATE_TENANT_PASSES"])
+        assert places >= IN_FLIGHT
+        assert passes > 0
+        assert places + passes < source["ScalingConfig"]["MaximumConcurrency"]
 
 
 @pytest.mark.parametrize("function", ["retry_order", "work_batch", "label_order", "deliver_event"])
@@ -369,7 +372,8 @@ def test_no_message_waits_for_the_one_before_it_in_one_call(aws: Template, funct
 
 @pytest.mark.parametrize("stage", ["local", "production"])
 def test_an_endpoint_that_hangs_leaves_workers_to_the_others(stage: str) -> None:
-    assert settings_for(stage).delivery_concurrency > IN_FLIGHT
+    settings = settings_for(stage)
+    assert settings.delivery_concurrency > IN_FLIGHT + settings.delivery_passes
 
 
 def test_a_batch_spoils_nobody(aws: Template) -> None:

@@ -152,6 +152,7 @@ class CrowdedWorld(World):
         environment = {
             "PARCELGATE_ACCOUNT_PLACES": str(settings.carrier_places),
             "PARCELGATE_TENANT_PLACES": str(settings.delivery_places),
+            "PARCELGATE_TENANT_PASSES": str(settings.delivery_passes),
         }
         given = environment | (how.pop("environment", None) or {})
         super().__init__(*parts, carrier=UnevenCarrier, environment=given, **how)  # type: ignore[arg-type]

@@ -106,9 +106,11 @@ def test_the_numbers_are_those_of_the_code() -> None:
     assert f"at most {MOST_ENDPOINTS} endpoints" in PAGE
     assert f"{LONGEST_URL:,} characters" in PAGE
     assert f"port {PORTS[0]} or {PORTS[1]}" in PAGE
-    words = {5: "five"}
+    words = {5: "five", 10: "ten"}
     assert f"After {words[TRIPS_AFTER]} failures in a row" in PAGE
-    assert f"At most {words[IN_FLIGHT]} calls of an endpoint" in PAGE
+    most = IN_FLIGHT + Settings({}).tenant_passes
+    assert f"At most {words[most]} calls of an endpoint" in PAGE
+    assert f"at once, {words[IN_FLIGHT]} while it is slow" in PAGE
 
 
 def seconds(text: str) -> float:

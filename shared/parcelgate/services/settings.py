@@ -68,7 +68,9 @@ class Settings:
     account_places: int = 5
     """How many workers of a queue may work for one carrier account at once."""
     tenant_places: int = 20
-    """How many workers may send events to one tenant's endpoints at once."""
+    """How many workers may send events to one tenant's endpoints at once with places."""
+    tenant_passes: int = 5
+    """How many more may do so with passes, while the endpoints are quick."""
     label_queue_url: str
     """The queue of orders whose labels are to be fetched."""
     print_queue_url: str

@@ -56,6 +56,16 @@ class Places:
                 return Place(name, lease)
         return None
 
+    def renew(self, place: Place, until: datetime) -> Place | None:
+        """Keep a place until `until`; None when somebody else has it by now. Raises StoreError."""
+        lease = f"{rfc3339(until)}#{uuid4().hex}"
+        sets: Item = {place.name: lease, "expires_at": epoch(until + _FORGOTTEN_AFTER)}
+        try:
+            self._items.update(self._key, sets, condition=f"{place.name} = :lease", lease=place.lease)
+        except ConditionFailedError:
+            return None
+        return Place(place.name, lease)
+
     def give_back(self, place: Place) -> None:
         """Give a place back. Somebody else's lease of it is left alone. Raises StoreError."""
         with suppress(ConditionFailedError):

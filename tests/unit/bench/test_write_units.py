@@ -9,11 +9,15 @@ import pytest
 
 from bench.prices import write_units
 from local.faults.recorder import written
+from parcelgate import aws_clients
+from parcelgate.domain.merchants.events import EventType
 from parcelgate.domain.orders import LabelStatus
-from tests.support.api import TENANT
+from parcelgate.runtime import runtime
+from tests.support.api import TENANT, api_event
 from tests.support.bodies import ubi_body
+from tests.support.events import an_event_of
 from tests.support.table import EVENTS_TABLE_NAME
-from tests.support.world import World
+from tests.support.world import World, queue
 
 CALLS = {
     "put_item": "PutItem",
@@ -72,3 +76,27 @@ def test_an_order_that_its_carrier_takes_at_once_takes_fewer(
     order = orders.get(sandbox_world.create_order(ubi_body("second")).json()["id"])
     assert sandbox_world.settle(order).label.status is LabelStatus.READY
     assert units.total() <= 72, units
+
+
+def test_an_event_that_an_endpoint_takes_at_once_takes_few(
+    new_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the log and its lists take, and the delivery. Its first event also has the process take a pass."""
+    key = aws_clients.client("kms").create_key()["KeyMetadata"]["Arn"]
+    world = new_world(environment={"PARCELGATE_KMS_KEY": key})
+    body = {"url": "https://shop.example/hook", "events": ["*"]}
+    assert world._request(api_event("POST /v1/webhook-endpoints", body=body)).status == 201
+
+    def tell(number: int) -> None:
+        kind = EventType.TRACKING_UPDATED
+        event = an_event_of(f"trk_{number}", kind, at=world.clock.now, order_id=f"ord_{number}")
+        world._events_table.tenant(TENANT).log.add(event)
+        assert runtime.fan_out.fan_out(TENANT, [event]) == set()
+        world.clock.run(until=lambda: not world.sqs.messages.get(queue("deliveries")), hours=1)
+
+    tell(1)
+    units = counted_in(world, monkeypatch)
+    tell(2)
+    assert units["EVENT"] <= 4
+    assert units["DELIVERY"] <= 4
+    assert units.total() <= 8, units

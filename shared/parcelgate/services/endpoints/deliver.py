@@ -4,6 +4,7 @@ A message is good for one delivery, and comes again until that is over: at the t
 an endpoint that is busy or down may be called again, or when an attempt may have died. It may also come
 twice: an attempt is made by whoever begins it by a conditional write, so that one is made at a time. What
 waits for an endpoint makes no attempt and takes no worker's time, so that one slow endpoint delays no other.
+Who calls an endpoint takes a place first, or has a pass (`passes`) while the endpoint is quick.
 """
 
 import random
@@ -30,6 +31,7 @@ from parcelgate.services.accounts.places import until_given_back
 from parcelgate.services.endpoints.calls import SECONDS, EndpointCaller, Result
 from parcelgate.services.endpoints.fan_out import DeliveryJob, EventFanOut
 from parcelgate.services.endpoints.keeper import EndpointRendering, announce, endpoint_event
+from parcelgate.services.endpoints.passes import Passes
 from parcelgate.services.endpoints.secrets import SecretBox
 from parcelgate.services.event_bus import EventBus
 from parcelgate.services.redelivery import LONGEST_STEP, ReceivedMessage, backoff, come_again
@@ -81,6 +83,7 @@ class EventDeliverer(msgspec.Struct, frozen=True, kw_only=True):
     caller: EndpointCaller
     settings: Settings
     rendering: EndpointRendering
+    passes: Passes
     clock: Clock = now
     roll: Callable[[], float] = random.random
 
@@ -125,7 +128,11 @@ class EventDeliverer(msgspec.Struct, frozen=True, kw_only=True):
         event: Event,
         job: DeliveryJob,
     ) -> None:
-        moment, endpoint = self.clock(), stored.endpoint
+        moment = self.clock()
+        if stored.quick(moment):
+            with self.passes.use(own, self.settings.tenant_passes, moment, LEASE) as has_pass:
+                if has_pass:
+                    return self._call(message, own, stored, delivery, event, None)
         admission = own.endpoints.admit(stored, moment, LEASE)
         if isinstance(admission, Busy):
             return self._later(message, delivery, self._wait(message, admission, moment))
@@ -134,7 +141,7 @@ class EventDeliverer(msgspec.Struct, frozen=True, kw_only=True):
             return self._call(message, own, stored, delivery, event, admission)
         place = places.take(moment, moment + LEASE)
         if place is None:
-            own.endpoints.release(endpoint.id, admission)
+            own.endpoints.release(stored.endpoint.id, admission)
             return self._later(message, delivery, self._wait(message, Busy(None), moment))
         with until_given_back(places, place):
             return self._call(message, own, stored, delivery, event, admission)
@@ -153,14 +160,15 @@ class EventDeliverer(msgspec.Struct, frozen=True, kw_only=True):
         stored: StoredEndpoint,
         delivery: Delivery,
         event: Event,
-        admission: Admission,
+        admission: Admission | None,
     ) -> None:
         moment, endpoint = self.clock(), stored.endpoint
         headers = self.box.signatures(own.tenant, endpoint.id, stored.secrets, event, moment)
         try:
             begun = own.deliveries.begin(delivery, moment, LEASE)
         except VersionConflictError:
-            own.endpoints.release(endpoint.id, admission)
+            if admission is not None:
+                own.endpoints.release(endpoint.id, admission)
             return self._later(message, delivery, LEASE)
         result = self.caller.post(endpoint.url, headers, event.body)
         attempt = Attempt(at=moment, status=result.status, ms=result.ms, body=result.body, error=result.error)
@@ -182,7 +190,8 @@ class EventDeliverer(msgspec.Struct, frozen=True, kw_only=True):
             # It took longer than its lease, and another attempt is under way.
             return self._later(message, delivery, LEASE)
         if result.error is None:
-            own.endpoints.succeeded(endpoint.id, admission)
+            took = timedelta(milliseconds=result.ms)
+            own.endpoints.succeeded(endpoint.id, admission, self.clock(), took)
         if after.state is DeliveryState.FAILED:
             _count_failed(after)
         if next_at is not None:
@@ -198,7 +207,7 @@ class EventDeliverer(msgspec.Struct, frozen=True, kw_only=True):
         return self.clock() + max(pause, timedelta(seconds=result.retry_after or 0))
 
     def _failed(
-        self, own: "TenantEvents", stored: StoredEndpoint, admission: Admission, result: Result
+        self, own: "TenantEvents", stored: StoredEndpoint, admission: Admission | None, result: Result
     ) -> bool:
         """Note a failure with the endpoint. Returns whether it is still called."""
         moment = self.clock()

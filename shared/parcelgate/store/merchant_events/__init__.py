@@ -9,6 +9,8 @@ item                   pk                                              sk       
 event                  T#t#EVENT#<id>                                  EVENT      doc (compressed), event_type
 webhook endpoint       T#t#ENDPOINTS                                   <id>       doc, sealed secrets, calls
 how many were added    T#t#ENDPOINTS                                   REGISTER   version
+who works for all      T#t#ENDPOINTS                                   PLACES     a lease for each place
+who may do without     T#t#ENDPOINTS                                   PASSES     a lease for each pass
 delivery               T#t#DELIVERY#<id>                               DELIVERY   doc, version
 =====================  ==============================================  =========  ====================
 

@@ -3,7 +3,8 @@
 All of a tenant's endpoints stand in one partition, so that the router reads them in one query. The item of
 an endpoint holds besides: a lease for each call under way (`slot_0`, `slot_1`, ...), how many calls have
 failed in a row, since when, and until when deliveries wait because of that (`open_until`). A lease that was
-not given back ends by its time.
+not given back ends by its time. `slow_until` says that an answer was slow lately. One of which nothing bad is
+known is called by those who have a pass of the tenant's, without a lease.
 """
 
 from collections.abc import Mapping
@@ -26,6 +27,10 @@ TRIPS_AFTER = 5
 """After so many failures in a row deliveries wait, and one of them at a time tries the endpoint."""
 _FIRST_PAUSE = timedelta(seconds=30)
 _LONGEST_PAUSE = timedelta(minutes=30)
+SLOW = timedelta(seconds=1)
+"""An endpoint whose answer takes longer is slow,"""
+SLOW_FOR = timedelta(minutes=10)
+"""for so long, or until a quicker one."""
 _REGISTER = "REGISTER"
 _ATTEMPTS = 5
 _KNOWN = "attribute_exists(pk)"
@@ -66,6 +71,10 @@ class StoredEndpoint(NamedTuple):
     def untold(self) -> bool:
         """Whether merchants have not been told yet that it was disabled."""
         return "untold" in self.item
+
+    def quick(self, now: datetime) -> bool:
+        """Whether nothing bad is known of its last calls: no failure, and no slow answer lately."""
+        return self.item.keys().isdisjoint(_CLEAN) and self.item.get("slow_until", "") <= rfc3339(now)
 
 
 class Endpoints:
@@ -127,7 +136,7 @@ class Endpoints:
         sets: Item = {"doc": item["doc"], "version": endpoint.version}
         removes: tuple[str, ...] = ()
         if fresh:
-            removes = (*_CLEAN, "untold")
+            removes = (*_CLEAN, "slow_until", "untold")
         if untold:
             sets["untold"] = True
         if secrets is not None:
@@ -198,13 +207,24 @@ class Endpoints:
         """Give the leave back without having called."""
         self._settle(endpoint_id, {}, (admission.slot,), admission, {})
 
-    def succeeded(self, endpoint_id: str, admission: Admission) -> None:
-        """Note a success, which ends every row of failures, and give the leave back."""
-        self._settle(endpoint_id, {}, (admission.slot, *_CLEAN), admission, {})
+    def succeeded(
+        self, endpoint_id: str, admission: Admission | None, now: datetime, took: timedelta
+    ) -> None:
+        """Note a success, which ends every row of failures, and give the leave back.
 
-    def failed(self, endpoint_id: str, admission: Admission, now: datetime) -> datetime | None:
+        Without a leave (`admission`) nothing is written of a quick one: nothing bad was known.
+        """
+        slow: Item = {"slow_until": rfc3339(now + SLOW_FOR)} if took > SLOW else {}
+        if admission is not None:
+            removes = (admission.slot, *_CLEAN, *(() if slow else ("slow_until",)))
+            self._settle(endpoint_id, slow, removes, admission, {})
+        elif slow:
+            self._settle(endpoint_id, slow, (), None, {})
+
+    def failed(self, endpoint_id: str, admission: Admission | None, now: datetime) -> datetime | None:
         """Note a failure and give the leave back. Returns since when every call has failed."""
-        item = self._settle(endpoint_id, {}, (admission.slot,), admission, {"failures": 1})
+        removes = () if admission is None else (admission.slot,)
+        item = self._settle(endpoint_id, {}, removes, admission, {"failures": 1})
         if not item:
             return None
         failures = item["failures"]
@@ -227,18 +247,19 @@ class Endpoints:
         endpoint_id: str,
         sets: Item,
         removes: tuple[str, ...],
-        admission: Admission,
+        admission: Admission | None,
         adds: Mapping[str, int],
     ) -> Item:
+        held = {} if admission is None else {"lease": admission.lease}
         try:
             return self._items.update(
                 self._key(endpoint_id),
                 sets,
                 removes,
                 adds=adds,
-                condition=f"{admission.slot} = :lease",
+                condition=_KNOWN if admission is None else f"{admission.slot} = :lease",
                 returning=True,
-                lease=admission.lease,
+                **held,
             )
         except ConditionFailedError:
             return {}  # It was deleted, or the lease was over and somebody else has the slot.

@@ -58,6 +58,12 @@ class TenantEvents:
 
         return Places(self._items, {"pk": keys.key(self.tenant, "ENDPOINTS"), "sk": "PLACES"}, most)
 
+    def passes(self, most: int) -> "Places":
+        """The passes of processes that call the tenant's quick endpoints: at most `most`."""
+        from parcelgate.store.places import Places
+
+        return Places(self._items, {"pk": keys.key(self.tenant, "ENDPOINTS"), "sk": "PASSES"}, most)
+
     @cached_property
     def deliveries(self) -> "Deliveries":
         """The events on their way to endpoints."""

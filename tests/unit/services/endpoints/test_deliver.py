@@ -10,10 +10,11 @@ import pytest
 from parcelgate import aws_clients
 from parcelgate.domain.merchants.endpoints import Delivery, DeliveryState
 from parcelgate.domain.merchants.events import Event, EventType
-from parcelgate.runtime import runtime
-from parcelgate.services.endpoints.calls import SECONDS
+from parcelgate.runtime import Runtime, runtime
+from parcelgate.services.endpoints.calls import SECONDS, Result
 from parcelgate.services.endpoints.deliver import DELETED, DISABLED
-from parcelgate.store.merchant_events.endpoints import IN_FLIGHT, TRIPS_AFTER, Admission
+from parcelgate.services.endpoints.passes import PASS_LASTS, Passes
+from parcelgate.store.merchant_events.endpoints import IN_FLIGHT, SLOW_FOR, TRIPS_AFTER, Admission
 from tests.support.api import TENANT, api_event
 from tests.support.endpoints import DOWN, SLOW, refused
 from tests.support.events import an_event_of
@@ -23,6 +24,7 @@ from tests.support.world import World, queue
 URL = "https://shop.example/hook"
 OTHER = "https://other.example/hook"
 DELIVERIES = queue("deliveries")
+SLOWLY = Result(ms=4_000, status=200, body="at last")
 
 
 @pytest.fixture
@@ -264,8 +266,21 @@ def test_an_endpoint_that_hangs_delays_no_other(world: World) -> None:
     assert len(world.endpoints.of(URL)) <= TRIPS_AFTER + 10
 
 
-def test_of_a_thousand_orders_the_others_hear_in_seconds_while_one_endpoint_hangs(world: World) -> None:
+def in_processes_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have each delivery worked on by another process, which holds no pass yet."""
+    monkeypatch.setattr(Runtime, "endpoint_passes", property(lambda _: Passes()))
+
+
+def most_at_once() -> int:
+    """How many calls of one endpoint may be under way at once."""
+    return IN_FLIGHT + runtime.settings.tenant_passes
+
+
+def test_of_a_thousand_orders_the_others_hear_in_seconds_while_one_endpoint_hangs(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each call of the one that hangs takes its 15 s, in which all that is due then happens."""
+    in_processes_of_their_own(monkeypatch)
     made = endpoint(world)
     endpoint(world, OTHER)
     began, under_way, most = world.clock.now, 0, 0
@@ -288,7 +303,7 @@ def test_of_a_thousand_orders_the_others_hear_in_seconds_while_one_endpoint_hang
 
     assert sorted(world.endpoints.ids(OTHER)) == sorted(event.id for event in events)
     assert max(each.at for each in world.endpoints.of(OTHER)) - began <= timedelta(seconds=2)
-    assert most == IN_FLIGHT == 5
+    assert IN_FLIGHT < most <= most_at_once() == 10
     waiting = world.sqs.messages[DELIVERIES]
     assert len(waiting) == 1000, "one message each, however often they came"
     assert max(message["receives"] for message in waiting) <= 20
@@ -316,23 +331,89 @@ def test_what_waits_while_an_endpoint_is_down_keeps_its_attempts(world: World, d
     assert {each.state for each in every} == {DeliveryState.DELIVERED if down == 30 else DeliveryState.FAILED}
 
 
-def test_no_more_calls_than_a_few_are_under_way_at_once(world: World) -> None:
+@pytest.mark.parametrize("was_slow", [False, True])
+def test_no_more_calls_than_a_few_are_under_way_at_once(
+    world: World, monkeypatch: pytest.MonkeyPatch, was_slow: bool
+) -> None:
+    """However many processes there are, and fewer while the endpoint is slow: then a pass is of no use."""
     endpoint(world)
-    events = tell(world, 12)
+    if was_slow:
+        world.endpoints.script(URL, [SLOWLY], then=SLOWLY)
+        tell(world)
+        run(world)
+        world.endpoints.received.clear()
+        world.clock.now += timedelta(seconds=1)
+    in_processes_of_their_own(monkeypatch)
+    most = IN_FLIGHT if was_slow else most_at_once()
+    events = tell(world, 24)
     depth, deepest = 0, 0
 
     def meanwhile() -> None:
         nonlocal depth, deepest
         depth += 1
         deepest = max(deepest, depth)
-        if depth <= IN_FLIGHT + 3:
+        if depth <= most + 3:
             world.sqs.deliver_now(DELIVERIES)
         depth -= 1
 
     world.endpoints.during(URL, meanwhile)
     run(world)
-    assert deepest == IN_FLIGHT
+    assert deepest == most
     assert sorted(world.endpoints.ids(URL)) == sorted(event.id for event in events)
+
+
+def beside(world: World, endpoint_id: str) -> dict[str, Any]:
+    """What stands in an endpoint's item of its calls."""
+    item = world._events_table.tenant(TENANT).endpoints.get(endpoint_id).item
+    return {name: item[name] for name in item if name.startswith(("slot_", "slow_", "fail"))}
+
+
+def test_while_an_endpoint_is_quick_its_calls_take_no_place(world: World) -> None:
+    """Each would be two writes."""
+    made = endpoint(world)
+    seen: list[dict[str, Any]] = []
+    world.endpoints.during(URL, lambda: seen.append(beside(world, made["id"])))
+
+    def call(*results: Result) -> dict[str, Any]:
+        world.clock.now += timedelta(seconds=1)
+        world.endpoints.script(URL, results)
+        seen.clear()
+        tell(world)
+        run(world)
+        return seen[0]
+
+    assert call() == {}
+    call(SLOWLY)
+    assert [*beside(world, made["id"])] == ["slow_until"]
+    assert any(name.startswith("slot_") for name in call(SLOWLY)), "it was slow lately"
+    assert any(name.startswith("slot_") for name in call())
+    assert beside(world, made["id"]) == {}, "it is quick again"
+    assert call(DOWN) == {}
+    assert beside(world, made["id"]) == {}, "its second attempt was a success"
+    call(SLOWLY)
+    world.clock.now += SLOW_FOR
+    assert not any(name.startswith("slot_") for name in call()), "that was long ago"
+
+
+def test_a_process_keeps_its_pass_and_one_that_died_holds_it_for_some_minutes(world: World) -> None:
+    own, now, call = world._events_table.tenant(TENANT), world.clock.now, timedelta(seconds=30)
+
+    def has(process: Passes) -> bool:
+        with process.use(own, 1, now, call) as has_pass:
+            with process.use(own, 1, now, call) as another:
+                assert not another, "a pass is good for one call at a time"
+            return has_pass
+
+    first, second = Passes(), Passes()
+    assert has(first)
+    assert not has(second)
+    now += PASS_LASTS - call
+    assert has(first), "it is renewed before a call could outlive it"
+    now += call
+    assert not has(second)
+    now += PASS_LASTS
+    assert has(second)
+    assert not has(first)
 
 
 def test_workers_of_a_burst_seldom_want_the_same_place(world: World) -> None:
