@@ -20,6 +20,8 @@ TENANT = "acme"
 REPEATED = "a-repeated-request"
 """The idempotency key of the request that a later release must answer as this one did."""
 
+_LEASE = re.compile(r"(?<=^place)_\d+$|(?<=^slot)_\d+$")
+"""Which of several leases was taken is chance."""
 _ULID = re.compile(r"_[0-9A-HJKMNP-TV-Z]{26}")
 
 type Left = dict[str, Any]
@@ -333,7 +335,7 @@ def shape(content: Left) -> set[str]:
             kind = _ULID.sub("", f"{name}:{'WHEEL' if is_bucket else item['sk']['S'].partition('#')[0]}")
             for attribute, value in item.items():
                 ((form, inner),) = value.items()
-                found.add(f"{kind}.{attribute}={form}")
+                found.add(f"{kind}.{_LEASE.sub('', attribute)}={form}")
                 if attribute == "doc":
                     found |= {f"{kind}.{path}" for path in _paths("doc", _document(inner))}
     for queue, bodies in content["messages"].items():
