@@ -112,8 +112,8 @@ def test_the_table_counts_what_became_of_the_pairs() -> None:
         Result(PAIRS[1], met=True, outcome="attention"),
         Result(PAIRS[2], met=False, outcome="well", violations=["it was bought twice"]),
     ]
-    told = table.table(results, command="make faults", seed=3, minutes=2.2)
-    assert "`make faults`, seed 3: 3 pairs in 2 minutes" in told
+    told = table.table(results, command="make faults", seed=3, minutes=2.2, of=2319)
+    assert "`make faults`, seed 3: 3 of 2,319 pairs in 2 minutes" in told
     assert "| all | | | 3 | 3 | 1 | 1 | 1 | 1 |" in told
     assert "| `create_order` | 1 | 3 |" in told
     assert "| throttle | 1 | 1 | 0 | 0 | 0 |" in told

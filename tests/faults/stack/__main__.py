@@ -35,22 +35,25 @@ def main() -> int:
     state, began = STATES / str(os.getpid()), time.monotonic()
     with local_stack.running(state, with_faults=True) as stack, merchants() as servers:
         ground = Ground(stack, Deployment.local(state / "stack.json"), servers)
-        results = tried(ground, only, seed, count, at_once)
+        results, of = tried(ground, only, seed, count, at_once)
     shutil.rmtree(state, ignore_errors=True)
     minutes = (time.monotonic() - began) / 60
     wrong = [result for result in results if result.violations]
     for result in wrong:
         print(f"\n{result.pair}", *result.violations, sep="\n    ")
     command = " ".join(["make faults", *(f"{name}={value}" for name, value in asked.items() if value)])
-    report = table.table(results, command=command, seed=seed, minutes=minutes)
+    report = table.table(results, command=command, seed=seed, minutes=minutes, of=of)
     print(f"\n{report}")
     if not only:
         table.write(report)
     return int(bool(wrong))
 
 
-def tried(ground: Ground, only: str, seed: int, count: int, at_once: int) -> list[Result]:
-    """Record the steps, try the pairs, and check everything once it is over."""
+def tried(ground: Ground, only: str, seed: int, count: int, at_once: int) -> tuple[list[Result], int]:
+    """Record the steps, try the pairs, and check everything once it is over.
+
+    Returns what came of the pairs, and how many there were to choose from.
+    """
     words = only.replace("|", " ").split()
     flows = [flow for flow in FLOWS if not only or any(word in flow for word in words)] or [*FLOWS]
     print(f"recording the steps of {len(flows)} flows", flush=True)
@@ -61,7 +64,7 @@ def tried(ground: Ground, only: str, seed: int, count: int, at_once: int) -> lis
     results = pairs.tried(ground, todo, f"s{seed}", at_once=at_once, progress=_progress)
     print("\nevery change comes again, older ones after newer ones", flush=True)
     again.replay_changes(ground, seed)
-    return pairs.checked(ground, clean + results)
+    return pairs.checked(ground, clean + results), all_of_them
 
 
 def _progress(done: int, of: int, left: float) -> None:

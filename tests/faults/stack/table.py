@@ -12,13 +12,14 @@ PAGE = Path(__file__).parents[3] / "docs" / "reliability.md"
 _BEGIN, _END = "<!-- made by make faults -->", "<!-- end of what make faults made -->"
 
 
-def table(results: Iterable[Result], *, command: str, seed: int, minutes: float) -> str:
-    """All tables, and the command that made them."""
+def table(results: Iterable[Result], *, command: str, seed: int, minutes: float, of: int) -> str:
+    """All tables, and the command that made them. `of` is how many pairs there were to choose from."""
     tried = [result for result in results if result.pair.fault != "none"]
     tables = by_called(tried), by_function(tried), by_fault(tried)
     made = (
-        f"`{command}`, seed {seed}: {len(tried)} pairs in {minutes:.0f} minutes, with the start of the stack."
+        f"`{command}`, seed {seed}: {len(tried):,} of {of:,} pairs in {minutes:.0f} minutes, with the start"
     )
+    made += " of the stack."
     return "\n\n".join((made, *tables))
 
 
