@@ -53,12 +53,8 @@ from parcelgate.domain.orders import Order, OrderStatus
 from parcelgate.domain.problems import ProblemError
 from parcelgate.domain.timetables import Timetable
 from parcelgate.domain.trackings import (
-    NextCarrier,
     Source,
     Tracking,
-    TrackingStatus,
-    courier_key,
-    number_key,
     silence,
     withdrawal,
 )
@@ -69,6 +65,7 @@ from parcelgate.services.redelivery import message_group, send_anew
 from parcelgate.services.settings import Settings
 from parcelgate.services.stats.figures import day_of
 from parcelgate.services.trackings.grouping import grouped
+from parcelgate.services.trackings.matching import carried_on, matched
 from parcelgate.services.trackings.poll_buckets import Held, RunBuckets
 from parcelgate.services.trackings.poll_lines import Lines
 from parcelgate.services.trackings.timeline import Timelines
@@ -588,38 +585,17 @@ class _Run:
         self._count("PollCalls", account.carrier)
         self._count("Polls", account.carrier, len(parcels))
         self._answered(account, len(parcels))
-        matches = self._match(account, parcels, histories)
+        matches, strangers = matched([parcel.tracking for parcel in parcels], histories)
+        for names in strangers:
+            log.warning(
+                "the carrier reported a parcel that it was not asked about",
+                extra={**account._asdict(), "names": [name[:64] for name in names]},
+            )
+            with self._lock:
+                self._unmatched += 1
         for parcel in parcels:
-            self._settle(parcel, _about(parcel.tracking, matches[parcel.tracking.id]))
+            self._settle(parcel, matches[parcel.tracking.id])
         return True
-
-    def _match(
-        self, account: AccountName, parcels: list[_Parcel], histories: Sequence[ParcelHistory]
-    ) -> dict[str, list[ParcelHistory]]:
-        """The histories of each parcel, by its id. A history may name a parcel by any of its names.
-
-        A history that fits no parcel is counted and logged, because some timeline lacks it.
-        """
-        matches: dict[str, list[ParcelHistory]] = {parcel.tracking.id: [] for parcel in parcels}
-        owners: dict[str, list[str]] = {}
-        for tracking, _ in parcels:
-            for name in (tracking.tracking_number, tracking.carrier_number, tracking.parcel_reference):
-                if name:
-                    owners.setdefault(number_key(name), []).append(tracking.id)
-        for history in histories:
-            names = [number_key(name) for name in (history.tracking_number, *history.names)]
-            owner = next((owners[name] for name in names if name in owners), None)
-            if owner is None:
-                log.warning(
-                    "the carrier reported a parcel that it was not asked about",
-                    extra={**account._asdict(), "names": [name[:64] for name in names]},
-                )
-                with self._lock:
-                    self._unmatched += 1
-                continue
-            for tracking_id in dict.fromkeys(owner):
-                matches[tracking_id].append(history)
-        return matches
 
     def _ask_in_halves(self, account: AccountName, parcels: list[_Parcel], calls: _Calls) -> bool:
         half = len(parcels) // 2
@@ -744,7 +720,7 @@ class _Run:
             return tracking
         self._count("NextCarriersAsked", tracking.carrier)
         self._answered(account, 1)
-        return tracking if history is None else self._join(tracking, _carried_on(history, courier))
+        return tracking if history is None else self._join(tracking, carried_on(history, courier))
 
     def _miss(self, account: AccountName, parcels: list[_Parcel]) -> None:
         self._count("PollsMissed", account.carrier, len(parcels))
@@ -824,50 +800,6 @@ def _refs(due: Iterable[_Due]) -> list[PollRef]:
 
 def _account(tracking: Tracking) -> AccountName:
     return AccountName(tracking.tenant, tracking.carrier, tracking.account)
-
-
-def _about(tracking: Tracking, histories: Sequence[ParcelHistory]) -> ParcelHistory | None:
-    """The parcel's own history, among those under its number: an aggregator may know several.
-
-    If it knows only one, and from another courier, it may have found out that this courier has the parcel.
-    """
-    if tracking.carrier_code is None and len(histories) > 1:
-        events = tuple(event for history in histories for event in history.events)
-        return msgspec.structs.replace(histories[0], events=events)
-    for history in histories:
-        couriers = {courier_key(history.carrier_code), courier_key(tracking.carrier_code)}
-        if len(couriers) == 1 or "" in couriers:
-            return history
-    return histories[0] if len(histories) == 1 else None
-
-
-def _carried_on(history: ParcelHistory, courier: NextCarrier) -> ParcelHistory:
-    """The next courier's history, as events of the parcel.
-
-    Statuses that would take a travelling parcel back to its beginning are left out: that the courier knows
-    nothing, or that the parcel was announced to it.
-    """
-    events = []
-    for event in history.events:
-        if event.status in (TrackingStatus.PENDING, TrackingStatus.EXPIRED):
-            continue
-        announced = event.status is TrackingStatus.INFO_RECEIVED
-        events.append(
-            msgspec.structs.replace(
-                event,
-                carrier=history.carrier_code or courier.carrier_code,
-                status=None if announced else event.status,
-                is_housekeeping=announced or event.is_housekeeping,
-            )
-        )
-    return msgspec.structs.replace(
-        history,
-        tracking_number=courier.tracking_number,
-        carrier_code=None,
-        events=tuple(events),
-        other_numbers=(),
-        next_carrier=None,
-    )
 
 
 def _has(order: Order, tracking: Tracking) -> bool:
