@@ -8,7 +8,7 @@ of what merchants are told. moto is in memory, so nothing leaves the process.
 
 import copy
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -55,6 +55,22 @@ EVENTS_INDEXES: dict[str, tuple[str, str, dict[str, Any]]] = {
         "by_tracking_type": "tracking_type_pk",
     }.items()
 }
+
+
+class Lagging:
+    """A client of DynamoDB whose indexes are behind: after each query something `happens` that it lacks."""
+
+    def __init__(self, client: Any, happens: Callable[[], None]) -> None:
+        self._client, self._happens = client, happens
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def query(self, **request: Any) -> Any:
+        """Query, and let happen what the answer does not know."""
+        answer = self._client.query(**request)
+        self._happens()
+        return answer
 
 
 def create_table(client: Any, name: str = TABLE_NAME) -> None:

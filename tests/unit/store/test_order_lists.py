@@ -18,7 +18,7 @@ from parcelgate.store.table import Table
 from tests.support.fast_dynamodb import a_table
 from tests.support.faults import Faults
 from tests.support.orders import NOON, an_event, an_order
-from tests.support.table import TABLE_NAME
+from tests.support.table import TABLE_NAME, Lagging
 
 
 def stored(table: Table, count: int, **facts: Any) -> list[Order]:
@@ -170,38 +170,26 @@ def test_an_index_that_is_behind_does_not_show_an_order_in_a_status_it_has_left(
     table = Table(dynamodb, TABLE_NAME)
     made = stored(table, 3)
 
-    class Lagging:
-        def __getattr__(self, name: str) -> Any:
-            return getattr(dynamodb, name)
+    def happen() -> None:
+        left = made[1]
+        now = table.tenant("acme").orders.get(left.id)
+        if now.status is OrderStatus.ACCEPTED:
+            table.tenant("acme").orders.save(
+                now, now.move(OrderStatus.FAILED, at=NOON, watch_at=None), an_event()
+            )
 
-        def query(self, **request: Any) -> Any:
-            answer = dynamodb.query(**request)
-            left = made[1]
-            now = table.tenant("acme").orders.get(left.id)
-            if now.status is OrderStatus.ACCEPTED:
-                table.tenant("acme").orders.save(
-                    now, now.move(OrderStatus.FAILED, at=NOON, watch_at=None), an_event()
-                )
-            return answer
-
-    lagging = Table(Lagging(), TABLE_NAME).tenant("acme").orders  # type: ignore[arg-type]
+    lagging = Table(Lagging(dynamodb, happen), TABLE_NAME).tenant("acme").orders  # type: ignore[arg-type]
     assert lagging.page(status="accepted", limit=2) == Page([made[0], made[2]], None)
 
 
 def test_an_index_that_is_behind_does_not_show_an_order_that_is_gone(dynamodb: Any) -> None:
     made = stored(Table(dynamodb, TABLE_NAME), 3)
 
-    class Lagging:
-        def __getattr__(self, name: str) -> Any:
-            return getattr(dynamodb, name)
+    def happen() -> None:
+        key = {"pk": {"S": f"T#acme#ORDER#{made[1].id}"}, "sk": {"S": "ORDER"}}
+        dynamodb.delete_item(TableName=TABLE_NAME, Key=key)
 
-        def query(self, **request: Any) -> Any:
-            answer = dynamodb.query(**request)
-            key = {"pk": {"S": f"T#acme#ORDER#{made[1].id}"}, "sk": {"S": "ORDER"}}
-            dynamodb.delete_item(TableName=TABLE_NAME, Key=key)
-            return answer
-
-    lagging = Table(Lagging(), TABLE_NAME).tenant("acme").orders  # type: ignore[arg-type]
+    lagging = Table(Lagging(dynamodb, happen), TABLE_NAME).tenant("acme").orders  # type: ignore[arg-type]
     assert lagging.page(limit=2) == Page([made[0], made[2]], None)
 
 
