@@ -99,7 +99,7 @@ class Lane:
     transitions: int = 0
     history_events: int = 0
     bytes_out: int = 0
-    """What the API, the buckets and the webhooks sent."""
+    """What the API, the S3 buckets and the webhooks sent."""
     news: int = 0
 
 

@@ -38,7 +38,7 @@ from parcelgate.store import keys
 from parcelgate.store.calls import TypedItem, typed
 from parcelgate.store.table import Table
 from parcelgate.store.trackings import key, tracking_item
-from parcelgate.store.wheel import BUCKET, Entry, new_ticket, packed
+from parcelgate.store.wheel import IN_A_BUCKET, Entry, new_ticket, packed
 
 PARCELS = 1440
 _WAIT = timedelta(hours=8)
@@ -76,7 +76,7 @@ class _Dynamo:
         timetable = Timetable(at - _WAIT, tuple(at + _WAIT * number for number in range(8)))
         self._items: dict[tuple[str, str], TypedItem] = {}
         self._buckets: dict[str, list[TypedItem]] = {}
-        for number, some in enumerate(batched(trackings, BUCKET, strict=False)):
+        for number, some in enumerate(batched(trackings, IN_A_BUCKET, strict=False)):
             entries = [Entry(each.tenant, each.id, new_ticket()) for each in some]
             for each, entry in zip(some, entries, strict=True):
                 poll = key(each.tenant, each.id) | {"sk": keys.POLL}

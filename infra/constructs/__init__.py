@@ -1,1 +1,1 @@
-"""Building blocks: what is the same wherever a function, a queue, a bucket or a schedule is made."""
+"""Building blocks: what is the same wherever a function, a queue, an S3 bucket or a schedule is made."""

@@ -1,4 +1,4 @@
-"""A bucket that only our own functions can read."""
+"""An S3 bucket that only our own functions can read."""
 
 from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_s3 as s3

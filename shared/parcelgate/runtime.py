@@ -314,7 +314,7 @@ class Runtime:
 
     @cached_property
     def batch_bodies(self) -> "Bodies":
-        """The bucket of the bodies of batches."""
+        """The S3 bucket of the bodies of batches."""
         from parcelgate.services.batches.batches import Bodies
 
         return Bodies(client("s3"), self.settings.batch_bucket)
@@ -330,7 +330,7 @@ class Runtime:
 
     @cached_property
     def label_store(self) -> "LabelStore":
-        """The bucket of labels."""
+        """The S3 bucket of labels."""
         from parcelgate.services.labels.documents import LabelStore
 
         return LabelStore(client("s3"), self.settings.label_bucket)

@@ -59,7 +59,7 @@ def named(call: Call) -> str:
 
 
 def calls_of(world: World, work: Callable[[], Any]) -> list[str]:
-    """The calls of DynamoDB that `work` makes a second later, when the account's bucket is full again."""
+    """The calls of DynamoDB that `work` makes a second later: the account's token bucket is full again."""
     world.clock.sleep(1)
     before = len(world.faults.calls)
     work()

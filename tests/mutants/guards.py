@@ -211,7 +211,7 @@ GUARDS = (
     ),
     Guard(
         9,
-        "a bucket holds no more calls than its burst",
+        "a token bucket holds no more calls than its burst",
         f"{S}/store/limits.py",
         "slack = math.floor((burst - 1) * interval)",
         "slack = math.floor((burst - 1) * interval) * 1000",

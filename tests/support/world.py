@@ -54,7 +54,7 @@ from parcelgate.store.calls import typed
 from parcelgate.store.merchant_events.table import EventsTable
 from parcelgate.store.table import Table
 from parcelgate.store.trackings import tracking_item
-from parcelgate.store.wheel import Bucket, Entry
+from parcelgate.store.wheel import Entry, PollBucket
 from tests.support import observed_calls
 from tests.support.api import ROUTES, TENANT, Body, Context, Reply, api_event, send
 from tests.support.aws import FakeEvents, FakeS3, FakeSecrets, FakeSqs
@@ -392,8 +392,8 @@ class World:
         assert due is not None
         return due - self.clock.now
 
-    def buckets(self) -> list[Bucket]:
-        """The buckets in which parcels wait together, the first to be due first."""
+    def poll_buckets(self) -> list[PollBucket]:
+        """The poll buckets in which parcels wait together, the first to be due first."""
         pages = self.table.wheel.pages(0, 1, self.clock.now + timedelta(days=400), 100)
         return sorted((bucket for page in pages for bucket in page), key=lambda bucket: bucket.sk)
 
@@ -405,7 +405,7 @@ class World:
         if "ticket" not in item:
             return []
         entry = Entry(parcel.tenant, parcel.id, item["ticket"]["S"])
-        found = [bucket for bucket in self.buckets() if entry in bucket.entries]
+        found = [bucket for bucket in self.poll_buckets() if entry in bucket.entries]
         return ["free" if bucket.claim_until is None else "claimed" for bucket in found]
 
     def tracking_item(self, parcel: Tracking, sk: str = "POLL") -> dict[str, Any]:

@@ -41,7 +41,7 @@ class Settings:
     refreshes_a_minute: int
     """How many parcels may be refreshed, or followed anew."""
     label_bucket: str
-    """The bucket that holds labels."""
+    """The S3 bucket that holds labels."""
     order_flow_arn: str
     """The order flow's state machine."""
     inbox_queue_url: str
@@ -51,7 +51,7 @@ class Settings:
     retry_dead_letter_urls: dict[str, str]
     """Where each carrier's retries go when their time is over."""
     batch_bucket: str
-    """The bucket that holds the bodies of batches."""
+    """The S3 bucket that holds the bodies of batches."""
     batch_queue_urls: dict[str, str]
     """Each carrier's queue of entries of batches."""
     changes_dead_letter_url: str

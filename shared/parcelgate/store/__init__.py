@@ -35,17 +35,17 @@ figures of a day       T#t#STATS                                       d#c#s    
 habits of a corridor   T#t#HABITS#<carrier>#<service>#<from>#<to>       s#n        whole numbers by name
 tenant's settings      T#t#SETTINGS                                    SETTINGS   doc
 name of an account     T#t#ACCOUNTS                                    c#account  carrier, account
-limits of an account   T#t#LIMITS#<carrier>#<account>                  LIMITS     bucket, circuit breaker
-narrower limit of one  T#t#LIMITS#<carrier>#<account>                  LANE#name  bucket
-shared login           LOGINS#<digest of carrier, login>               LIMITS     bucket
-narrower limit of one  LOGINS#<digest of carrier, login>               LANE#name  bucket
+limits of an account   T#t#LIMITS#<carrier>#<account>                  LIMITS     token bucket, circuit
+narrower limit of one  T#t#LIMITS#<carrier>#<account>                  LANE#name  token bucket
+shared login           LOGINS#<digest of carrier, login>               LIMITS     token bucket
+narrower limit of one  LOGINS#<digest of carrier, login>               LANE#name  token bucket
 workers of an account  T#t#LIMITS#<carrier>#<account>                  PLACES#... a lease for each
 webhook (inbox)        T#t#INBOX#<carrier>#<hash of the webhook>       ENTRY      raw body, state
 proof of a webhook     T#t#PROOF#<carrier>#<hash of the proof>         PROOF      the webhook's id
 API key, tenant's      T#t#KEY#<id>                                    KEY        name, scopes
 API key, routing       KEY#<id>                                        KEY        tenant, scopes, hash
 webhook token          HOOK#<hash of the token>                        HOOK       tenant, account, order
-bucket of parcels      WHEEL#<shard>                                   t#<unique> ids, tickets; claim
+poll bucket            WHEEL#<shard>                                   t#<unique> ids, tickets; claim
 open circuit           DOWN                                            c#hash     until when it is shown
 key of pages' tokens   PAGES                                           KEY        secret
 =====================  ==============================================  =========  ====================
@@ -96,8 +96,8 @@ trackings of a courier                      Query by_status; with a status by_re
 trackings of an order, as a list            GetItem of the order, BatchGetItem of all that it ever had
 parcels to be asked about, alone            Query due, each worker its share of the 32 shards
 parcels to be asked about, together         Query pk WHEEL#<shard>, up to now, each worker its share
-who may ask about a parcel, a bucket        UpdateItem POLL, or the bucket, conditional
-which parcels of a bucket really wait       BatchGetItem POLL, eventually consistent; again if not so
+who may ask about a parcel, a poll bucket   UpdateItem POLL, or the bucket, conditional
+which parcels of a poll bucket really wait  BatchGetItem POLL, eventually consistent; again if not so
 overdue orders, batches and webhooks        Query due, every shard
 manifest by id                              GetItem, consistent
 last manifests of orders                    BatchGetItem CLOSING, GetItem
@@ -126,7 +126,7 @@ match. Such keys hold digests: a number may be of any length.
 
 An order is written whole, as JSON in `doc` (`documents`), only over the version it was made from, and in one
 transaction with all that must hold along with it. A tracking is written over the version it was made from,
-too; a poll without news writes neither it nor its POLL, but names the parcel in a bucket, together with
+too; a poll without news writes neither it nor its POLL, but names the parcel in a poll bucket, together with
 others. `expires_at` (seconds since the epoch) lets DynamoDB delete what has had its time, hours late at
 times: an idempotency key or a webhook that has expired counts as gone before. An order, its parcels and all
 that belongs to them are deleted a fixed time after the order was created (`retention`), but no order while it

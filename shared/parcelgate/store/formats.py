@@ -22,4 +22,4 @@ last (`tests/fixtures/written_formats.json`). It does not see keys, meanings, or
 WRITES = 2
 """The format of all that this release writes."""
 READS = (1, 2)
-"""The oldest and the newest format that this release can read. In format 2 parcels wait in buckets."""
+"""The oldest and the newest format that this release can read. In format 2 parcels wait in poll buckets."""

@@ -81,7 +81,7 @@ def poll_partition(tracking_id: str) -> str:
 
 
 def wheel(shard: int) -> str:
-    """The partition of buckets in which parcels wait together; one for each of `POLL_SHARDS`."""
+    """The partition of poll buckets, in which parcels wait together; one for each of `POLL_SHARDS`."""
     return f"WHEEL#{shard}"
 
 

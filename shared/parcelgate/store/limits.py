@@ -1,8 +1,8 @@
 """The limits of a carrier account: its calls are counted over all environments in one small item.
 
-A lane, the narrower limit of some of its calls, is a bucket in another item beside it. A login that several
-accounts have is a further bucket, in a table that their stages may share. A digest of carrier and login finds
-it, and it holds a moment alone.
+A lane, the narrower limit of some of its calls, is a token bucket in another item beside it. A login that
+several accounts have is a further one, in a table that their stages may share. A digest of carrier and login
+finds it, and it holds a moment alone.
 
 The item holds four things. The token bucket is the moment at which it would be full again, so that a call is
 one conditional update. The rest is a moment before which the carrier asked not to be called. The circuit
@@ -40,7 +40,7 @@ _OPEN = (
 )
 """The calls are not paused, the carrier is not down, and it did not ask for a rest."""
 _LOGIN_KEPT = timedelta(days=1)
-"""A bucket that is full again may go: a login without an item has a full one."""
+"""A token bucket that is full again may go: a login without an item has a full one."""
 LOOK_AGAIN = timedelta(minutes=2)
 """How soon work that a pause holds looks whether the calls were resumed."""
 
@@ -114,7 +114,7 @@ class _Limited:
 
 
 class LoginLimits(_Limited):
-    """The bucket of a login that several accounts have, or of a lane of it. It holds a moment alone."""
+    """The token bucket of a login that several accounts have, or of a lane of it. It holds a moment alone."""
 
     def __init__(self, items: Items, login: str, *, lane: str | None = None) -> None:
         self._items = items
@@ -122,13 +122,13 @@ class LoginLimits(_Limited):
         self._key = {"pk": LOGINS + login, "sk": _SK if lane is None else _LANE + lane}
 
     def lane(self, name: str) -> "LoginLimits":
-        """The bucket of the login's calls of one kind."""
+        """The token bucket of the login's calls of one kind."""
         return LoginLimits(self._items, self._login, lane=name)
 
     def enter(self, at: datetime, *, rate: float, burst: int) -> Entry:
-        """Take one call out of the bucket, or say how long to wait. Raises StoreError."""
+        """Take one call out of the token bucket, or say how long to wait. Raises StoreError."""
         now = _ms(at)
-        interval, slack = _bucket(rate, burst)
+        interval, slack = _token_bucket(rate, burst)
         kept = {"expires_at": epoch(at + _LOGIN_KEPT)}
         for _ in range(_LOOKS):
             item = self._try(
@@ -159,7 +159,7 @@ class LoginsTable:
         self._items = Items(client, name)
 
     def limits(self, carrier: str, login: str) -> LoginLimits:
-        """The bucket of what the carrier knows a login by. Nobody can read the login from it."""
+        """The token bucket of what the carrier knows a login by. Nobody can read the login from it."""
         return LoginLimits(self._items, keys.digest(carrier, login))
 
 
@@ -182,13 +182,13 @@ class AccountLimits(_Limited):
         return self._account[2]
 
     def lane(self, name: str) -> "AccountLimits":
-        """The bucket of the account's calls of one kind."""
+        """The token bucket of the account's calls of one kind."""
         return AccountLimits(self._items, *self._account, lane=name)
 
     def enter(self, at: datetime, *, rate: float, burst: int, probe_life: timedelta) -> Entry:
-        """Take one call out of the bucket, or say why not. Raises StoreError."""
+        """Take one call out of the token bucket, or say why not. Raises StoreError."""
         now = _ms(at)
-        interval, slack = _bucket(rate, burst)
+        interval, slack = _token_bucket(rate, burst)
         for _ in range(_LOOKS):
             item = self._try(
                 {"full_at": math.ceil(now + interval), "called_at": now},
@@ -362,8 +362,8 @@ def _pause(item: Item) -> Pause | None:
     return Pause(since, item.get("paused_by", ""), item.get("pause_reason", ""))
 
 
-def _bucket(rate: float, burst: int) -> tuple[float, int]:
-    """How long a bucket needs for one call, and how far ahead of that calls may be. Milliseconds."""
+def _token_bucket(rate: float, burst: int) -> tuple[float, int]:
+    """How long a token bucket needs for one call, and how far ahead of that calls may be. Milliseconds."""
     interval = 1000.0 / rate
     slack = math.floor((burst - 1) * interval)
     return interval, slack

@@ -5,9 +5,9 @@ from. POLL is small and holds how the next poll is planned. A new parcel waits f
 TRACKING item, which is written along with the order; the first worker that finds it there makes its POLL.
 
 A parcel waits alone or together with others. **Alone** it is in the due index, by the `due_at` of its POLL,
-which also holds the worker that makes the poll. **Together** it is named in a bucket of the wheel. Then its
-POLL has no `due_at` but a ticket, which the bucket names too, and the timetable of its polls. A poll without
-news of a parcel that waits together writes nothing here.
+which also holds the worker that makes the poll. **Together** it is named in a poll bucket of the wheel. Then
+its POLL has no `due_at` but a ticket, which the bucket names too, and the timetable of its polls. A poll
+without news of a parcel that waits together writes nothing here.
 """
 
 from collections.abc import Iterable, Sequence
@@ -49,7 +49,7 @@ class Claim(NamedTuple):
 
 
 class Waiting(NamedTuple):
-    """How a parcel waits in a bucket of the wheel: with which ticket, and when it is polled by this plan."""
+    """How a parcel waits in a poll bucket: with which ticket, and when it is polled by this plan."""
 
     ticket: str
     timetable: Timetable

@@ -1,4 +1,4 @@
-"""The wheel: parcels that wait for their next polls in buckets, many together.
+"""The wheel: parcels that wait for their next polls in poll buckets, many together.
 
 A bucket is one item. It names its parcels, and its key says when they are due. So a poll without news writes
 nothing of the parcel: its name goes into a later bucket, together with many others.
@@ -25,7 +25,7 @@ from parcelgate.domain.clock import rfc3339
 from parcelgate.store import keys
 from parcelgate.store.calls import ConditionFailedError, Item, Items, TypedItem
 
-BUCKET = 80
+IN_A_BUCKET = 80
 """How many parcels a bucket has at most: as many as fit into 2 KB, which is two write units."""
 _AT_ONCE = 20
 """How many buckets of each partition are read at once."""
@@ -41,7 +41,7 @@ class Entry(NamedTuple):
     ticket: str
 
 
-class Bucket(NamedTuple):
+class PollBucket(NamedTuple):
     """Parcels that wait together, so many as `parcels`. They are polled when the time in `sk` has come.
 
     `planned` is when the first of them should have been polled. `claim_until` is the end of a worker's claim.
@@ -81,16 +81,16 @@ class Wheel:
     def __init__(self, items: Items) -> None:
         self._items = items
 
-    def pages(self, worker: int, workers: int, before: datetime, size: int) -> Iterator[list[Bucket]]:
+    def pages(self, worker: int, workers: int, before: datetime, size: int) -> Iterator[list[PollBucket]]:
         """The buckets that one of several workers is to empty by `before`, about `size` parcels in a page.
 
         Those that have waited longest come first. The workers' shares do not overlap. Together they have all
         buckets.
         """
         starts: dict[int, TypedItem | None] = dict.fromkeys(range(worker, keys.POLL_SHARDS, workers))
-        page: list[Bucket] = []
+        page: list[PollBucket] = []
         while starts:
-            found: list[Bucket] = []
+            found: list[PollBucket] = []
             for shard, start in [*starts.items()]:
                 items, then = self._items.query_page(
                     "pk = :pk AND sk <= :last",
@@ -120,11 +120,11 @@ class Wheel:
         shards: Sequence[int],
         claimant: str | None = None,
         until: datetime | None = None,
-    ) -> Bucket:
+    ) -> PollBucket:
         """Store a new bucket in one of these shards. With `claimant` it is claimed at once."""
         shard = random.choice(shards)  # noqa: S311 - no secret
         inside = [*entries]
-        bucket = Bucket(shard, f"{rfc3339(at)}#{uuid4().hex}", planned, len(inside), packed(inside))
+        bucket = PollBucket(shard, f"{rfc3339(at)}#{uuid4().hex}", planned, len(inside), packed(inside))
         item = _key(bucket) | {
             "planned": planned,
             "parcels": bucket.parcels,
@@ -137,7 +137,7 @@ class Wheel:
         self._items.put(item, condition="")
         return bucket
 
-    def claim(self, bucket: Bucket, *, at: datetime, until: datetime, claimant: str) -> bool:
+    def claim(self, bucket: PollBucket, *, at: datetime, until: datetime, claimant: str) -> bool:
         """Claim a bucket as it was read: nobody's, or with a claim that has lapsed."""
         if bucket.claim_until is None:
             condition, was = "attribute_exists(pk) AND attribute_not_exists(claim_until)", {}
@@ -153,26 +153,26 @@ class Wheel:
             return False
         return True
 
-    def release(self, bucket: Bucket, claimant: str) -> None:
+    def release(self, bucket: PollBucket, claimant: str) -> None:
         """Give a claimed bucket back as it was. Nothing is changed if others have it now."""
         with suppress(ConditionFailedError):
             self._items.update(
                 _key(bucket), {}, ("claim", "claim_until"), condition="claim = :claimant", claimant=claimant
             )
 
-    def delete(self, bucket: Bucket, claimant: str) -> None:
+    def delete(self, bucket: PollBucket, claimant: str) -> None:
         """Delete a claimed bucket, whose parcels wait elsewhere now. Nothing is changed if others have it."""
         with suppress(ConditionFailedError):
             self._items.delete(_key(bucket), "claim = :claimant", claimant=claimant)
 
 
-def _key(bucket: Bucket) -> Item:
+def _key(bucket: PollBucket) -> Item:
     return {"pk": keys.wheel(bucket.shard), "sk": bucket.sk}
 
 
-def _bucket(shard: int, item: Item) -> Bucket:
+def _bucket(shard: int, item: Item) -> PollBucket:
     planned = datetime.fromisoformat(item["planned"])
-    return Bucket(shard, item["sk"], planned, item["parcels"], item["contents"], item.get("claim_until"))
+    return PollBucket(shard, item["sk"], planned, item["parcels"], item["contents"], item.get("claim_until"))
 
 
 def packed(entries: Iterable[Entry]) -> bytes:

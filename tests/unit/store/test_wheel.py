@@ -11,7 +11,7 @@ from parcelgate.domain.timetables import Timetable
 from parcelgate.store import keys
 from parcelgate.store.table import Table
 from parcelgate.store.trackings import Trackings, Waiting
-from parcelgate.store.wheel import BUCKET, Bucket, Entry, Wheel, new_ticket
+from parcelgate.store.wheel import IN_A_BUCKET, Entry, PollBucket, Wheel, new_ticket
 from tests.support.orders import NOON
 from tests.support.table import all_items
 from tests.support.trackings import a_followed
@@ -31,11 +31,11 @@ def wheel(table: Table) -> Wheel:
 
 def put(
     wheel: Wheel, at: datetime = NOON, entries: Iterable[Entry] | None = None, shards: tuple[int, ...] = (3,)
-) -> Bucket:
+) -> PollBucket:
     return wheel.put(at, at, [entry()] if entries is None else entries, shards=shards)
 
 
-def found(wheel: Wheel, before: datetime = NOON, worker: int = 0, workers: int = 1) -> list[Bucket]:
+def found(wheel: Wheel, before: datetime = NOON, worker: int = 0, workers: int = 1) -> list[PollBucket]:
     return [bucket for page in wheel.pages(worker, workers, before, 2) for bucket in page]
 
 
@@ -56,7 +56,7 @@ class TestABucket:
             assert sorted(together) == sorted(buckets)
 
     def test_takes_two_write_units_when_it_is_full(self, wheel: Wheel, dynamodb: Any) -> None:
-        put(wheel, entries=[entry("a-tenant-of-ours") for _ in range(BUCKET)])
+        put(wheel, entries=[entry("a-tenant-of-ours") for _ in range(IN_A_BUCKET)])
         (item,) = all_items(dynamodb)
         size = sum(len(name) + len(next(iter(value.values()))) for name, value in item.items())
         claim = len("claimclaim_until") + 32 + 24
@@ -69,7 +69,7 @@ class TestABucket:
 
 
 class TestAClaim:
-    def claim(self, wheel: Wheel, bucket: Bucket, claimant: str, at: datetime = NOON) -> bool:
+    def claim(self, wheel: Wheel, bucket: PollBucket, claimant: str, at: datetime = NOON) -> bool:
         return wheel.claim(bucket, at=at, until=at + LEASE, claimant=claimant)
 
     def test_is_one_workers_alone(self, wheel: Wheel) -> None:

@@ -80,7 +80,7 @@ def joined(files: list[LabelFile]) -> bytes | None:
 
 
 class LabelStore(msgspec.Struct, frozen=True):
-    """The bucket of labels."""
+    """The S3 bucket of labels."""
 
     s3: "S3Client"
     bucket: str

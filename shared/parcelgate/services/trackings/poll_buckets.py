@@ -1,4 +1,4 @@
-"""The buckets of one run of polls: which it has claimed, and into which later ones their parcels go.
+"""The poll buckets of one run of polls: which it has claimed, and into which later ones their parcels go.
 
 A bucket is claimed as a whole. Its parcels are polled, and then wait again, each in a later bucket together
 with others that are due at about the same time. Later buckets are written first; only then a bucket that
@@ -22,7 +22,7 @@ from parcelgate.observability.logs import log, safe_error_fields
 from parcelgate.services.trackings.grouping import grouped
 from parcelgate.store.errors import StoreError
 from parcelgate.store.trackings import Waiting
-from parcelgate.store.wheel import BUCKET, Bucket, Entry, new_ticket
+from parcelgate.store.wheel import IN_A_BUCKET, Entry, PollBucket, new_ticket
 
 if TYPE_CHECKING:
     from parcelgate.store.table import Table
@@ -41,7 +41,7 @@ _EVER = datetime.min.replace(tzinfo=UTC)
 class _Taken:
     """A bucket that this run has claimed."""
 
-    bucket: Bucket
+    bucket: PollBucket
     until: datetime
     inside: set[Entry]
     """The parcels that wait in no other bucket yet."""
@@ -118,7 +118,7 @@ class RunBuckets:
         self._entering = 0
         self._lock = Lock()
 
-    def take(self, buckets: Iterable[Bucket], may: Callable[[], bool]) -> list[Held]:
+    def take(self, buckets: Iterable[PollBucket], may: Callable[[], bool]) -> list[Held]:
         """Claim buckets, as long as one `may`. Returns those of their parcels that really wait in them."""
         taken = []
         for bucket in buckets:
@@ -304,7 +304,7 @@ def groups(followers: Iterable[Follower]) -> Iterator[list[Follower]]:
     """The parcels of each new bucket. They are due when its first one is, so some are a little early."""
     group: list[Follower] = []
     for follower in sorted(followers, key=lambda follower: follower.at):
-        if group and (len(group) == BUCKET or follower.early > group[0].at):
+        if group and (len(group) == IN_A_BUCKET or follower.early > group[0].at):
             yield group
             group = []
         group.append(follower)

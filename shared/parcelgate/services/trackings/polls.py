@@ -1,8 +1,9 @@
 """Polls: carriers are asked about the parcels that are due, in their largest requests, within their limits.
 
-A parcel waits for its poll alone, or in a bucket with others (`store/wheel.py`). The parcel, or its bucket,
-is claimed before the carrier is asked. Only one worker can win the claim, and it ends with the life of this
-invocation. So no two workers ask about one parcel at once, unless it was nudged after its bucket was claimed.
+A parcel waits for its poll alone, or in a poll bucket with others (`store/wheel.py`). The parcel, or its
+bucket, is claimed before the carrier is asked. Only one worker can win the claim, and it ends with the life
+of this invocation. So no two workers ask about one parcel at once, unless it was nudged after its bucket was
+claimed.
 If a worker dies, nothing is lost: the parcel is still due, and can be claimed again a little later.
 
 A parcel that was polled goes on in a bucket. A poll without news writes nothing but this, for many together.
@@ -74,7 +75,7 @@ from parcelgate.store.due import PollRef
 from parcelgate.store.errors import StoreError, TrackingNotFoundError
 from parcelgate.store.tenants.stats import StatsRow
 from parcelgate.store.trackings import Claim, Waiting
-from parcelgate.store.wheel import Bucket, Entry, new_ticket
+from parcelgate.store.wheel import Entry, PollBucket, new_ticket
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -342,7 +343,7 @@ class _Run:
                 self._plan(tracking)
         return self._line_up(due)
 
-    def add_buckets(self, buckets: Sequence[Bucket]) -> bool:
+    def add_buckets(self, buckets: Sequence[PollBucket]) -> bool:
         """Queue the parcels of these buckets for a call. False when there is no time for more."""
         at = self._clock()
         due: list[_Due] = []

@@ -527,7 +527,7 @@ class TestSharedLogin:
     def test_one_alone_has_the_whole_rate(self, pair: list[RateLimitedTransport], setup: Setup) -> None:
         assert self.calls(pair[:1], setup) == pytest.approx(LIMITS.rate * 4 + LIMITS.burst, abs=2)
 
-    def test_another_login_is_another_bucket(self, setup: Setup, dynamodb: Any) -> None:  # noqa: F811
+    def test_another_login_is_another_token_bucket(self, setup: Setup, dynamodb: Any) -> None:  # noqa: F811
         counted = logins(dynamodb)
         whose = [("ubi", "t-7"), ("ubi", "t-8"), ("lso", "t-7"), ("ubit", "-7")]
         for _ in range(LIMITS.burst):

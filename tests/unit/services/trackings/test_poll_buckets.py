@@ -22,7 +22,7 @@ from parcelgate.runtime import runtime
 from parcelgate.services.trackings import poll_buckets
 from parcelgate.store import keys
 from parcelgate.store.calls import Items, plain
-from parcelgate.store.wheel import Bucket
+from parcelgate.store.wheel import PollBucket
 from tests.support.faults import throttle
 from tests.support.trackings import seen
 from tests.support.world import World
@@ -71,12 +71,12 @@ class TestAPollWithoutNews:
     def test_takes_a_tenth_of_a_write_unit_among_many(self, world: World) -> None:
         """DynamoDB charges a unit for each KB begun of an item, as large as it is before or after."""
         waiting_parcels(world, 400)
-        sizes = {(bucket.shard, bucket.sk): size_of(bucket) for bucket in world.buckets()}
+        sizes = {(bucket.shard, bucket.sk): size_of(bucket) for bucket in world.poll_buckets()}
         units, before = 0, len(world.faults.calls)
         while len(world.tracker().numbers) < 400:
-            world.clock.sleep((world.buckets()[0].due_at - world.clock.now).total_seconds())
+            world.clock.sleep((world.poll_buckets()[0].due_at - world.clock.now).total_seconds())
             world.poll()
-            sizes |= {(bucket.shard, bucket.sk): size_of(bucket) for bucket in world.buckets()}
+            sizes |= {(bucket.shard, bucket.sk): size_of(bucket) for bucket in world.poll_buckets()}
         for call in world.faults.calls[before:]:
             if call.method in ("put_item", "update_item", "delete_item"):
                 key = plain(call.arguments.get("Item") or call.arguments["Key"])
@@ -104,7 +104,7 @@ class TestAPollWithoutNews:
         assert is_free(world, [parcel])
 
 
-def size_of(bucket: Bucket) -> int:
+def size_of(bucket: PollBucket) -> int:
     """The bytes of a bucket's item while it is claimed."""
     names = "pk sk planned parcels contents claim claim_until expires_at"
     moments = 2 * len("2026-11-21T12:00:00.000Z")
@@ -180,12 +180,12 @@ class TestAParcelThatIsPlannedInAnotherWay:
         world.nudge(parcel)
         assert world.poll_worker().nudged(world.nudges(), world.time_left()) == []
         assert world.ways_to_poll(parcel) == ["free"]
-        assert len(world.buckets()) == 2, "nobody has told the first one"
+        assert len(world.poll_buckets()) == 2, "nobody has told the first one"
         for _ in range(15):
             world.clock.sleep(3600)
             world.poll()
         assert len(world.tracker().requests) == 2
-        assert len(world.buckets()) == 1
+        assert len(world.poll_buckets()) == 1
 
     def test_a_nudge_during_its_poll_is_not_lost(self, world: World) -> None:
         (parcel,) = waiting_parcels(world)
@@ -216,7 +216,7 @@ class TestAParcelThatIsPlannedInAnotherWay:
             world.clock.sleep(86_400)
         assert len(world.tracker().requests) == meanwhile
         assert world.next_poll(parcel) is None
-        assert world.buckets() == []
+        assert world.poll_buckets() == []
 
     def test_is_not_asked_about_when_an_older_release_has_paused_it(self, world: World) -> None:
         """It removes the time of the poll, of which there is none, and leaves the ticket."""
@@ -227,7 +227,7 @@ class TestAParcelThatIsPlannedInAnotherWay:
         world.poll()
         assert world.tracker().requests == []
         assert world.next_poll(parcel) is None
-        assert world.buckets() == []
+        assert world.poll_buckets() == []
 
     def test_is_forgotten_when_it_is_gone(self, world: World) -> None:
         gone, there = waiting_parcels(world, 2, carrier="trackingmore", carrier_code="usps")
@@ -386,9 +386,9 @@ class TestManyWorkers:
     def test_ask_in_the_carriers_largest_questions_however_small_the_buckets(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(poll_buckets, "BUCKET", 1)
+        monkeypatch.setattr(poll_buckets, "IN_A_BUCKET", 1)
         parcels = waiting_parcels(world, 65)
-        assert len(world.buckets()) == 65
+        assert len(world.poll_buckets()) == 65
         until_due(world, *parcels)
         world.poll()
         assert [len(numbers) for numbers in world.tracker().requests] == [30, 30, 5]
@@ -438,7 +438,7 @@ class TestManyWorkers:
     def test_a_dead_ones_bucket_is_taken_over_when_its_claim_has_lapsed(self, world: World) -> None:
         (parcel,) = waiting_parcels(world)
         until_due(world, parcel)
-        (bucket,) = world.buckets()
+        (bucket,) = world.poll_buckets()
         until = world.clock.now + timedelta(seconds=65)
         assert world.table.wheel.claim(bucket, at=world.clock.now, until=until, claimant="dead")
         world.poll()
