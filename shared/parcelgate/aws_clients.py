@@ -115,4 +115,13 @@ def _make(service: str) -> Any:
         else {"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"},
         signature_version="s3v4" if service == "s3" else None,
     )
-    return _session.create_client(service, config=config)
+    made = _session.create_client(service, config=config)
+    if service == "s3":
+        made.meta.events.register("before-parameter-build.s3", _refuse_an_empty_key)
+    return made
+
+
+def _refuse_an_empty_key(params: dict[str, Any], **_: object) -> None:
+    """Raise ValueError for the key of no object: S3 would take the call for one about the whole bucket."""
+    if "Key" in params and not params["Key"]:
+        raise ValueError("the key of an S3 object is empty")

@@ -4,11 +4,12 @@
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import inspect
 
 from local import arguments
 from parcelgate.domain.batches import Batch, BatchRow
@@ -61,6 +62,27 @@ def defaults() -> dict[str, Form]:
         if "properties" in form
     }
     return json.loads(json.dumps(each, default=str))
+
+
+def tagged(types: Iterable[type]) -> set[str]:
+    """The names of the structs among these types, and in their fields, that are stored with a tag."""
+    found: set[str] = set()
+    seen: set[type] = set()
+    left: list[Any] = [*inspect.multi_type_info([*types])]
+    while left:
+        kind = left.pop()
+        if isinstance(kind, inspect.StructType):
+            if kind.cls in seen:
+                continue
+            seen.add(kind.cls)
+            if kind.tag is not None:
+                found.add(kind.cls.__name__)
+            left += (field.type for field in kind.fields)
+        for name in ("item_type", "key_type", "value_type"):
+            left += (getattr(kind, name),) if hasattr(kind, name) else ()
+        for name in ("item_types", "types"):
+            left += getattr(kind, name, ())
+    return found
 
 
 def _bare(form: Any) -> Any:

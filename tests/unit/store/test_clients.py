@@ -66,6 +66,20 @@ def test_links_into_the_label_bucket_can_be_opened_and_begin_as_pages_are_told(
     assert "X-Amz-Signature" in link
 
 
+@pytest.mark.parametrize("operation", ["put_object", "get_object", "delete_object"])
+def test_no_call_about_an_object_becomes_one_about_its_bucket(operation: str) -> None:
+    with aws():
+        client = aws_clients.client("s3")
+        client.create_bucket(
+            Bucket="labels", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
+        )
+        with pytest.raises(ValueError, match="key of an S3 object is empty"):
+            getattr(client, operation)(Bucket="labels", Key="")
+        with pytest.raises(ValueError, match="key of an S3 object is empty"):
+            client.generate_presigned_url(operation, {"Bucket": "labels", "Key": ""})
+        assert [each["Name"] for each in client.list_buckets()["Buckets"]] == ["labels"]
+
+
 def test_a_test_can_put_its_own() -> None:
     with aws():
         fake = object()

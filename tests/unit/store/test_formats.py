@@ -4,10 +4,11 @@ import json
 from copy import deepcopy
 from typing import Any
 
+import msgspec
 import pytest
 
 from parcelgate.store import formats
-from tests.support.formats import FIXTURE, defaults, forms, unreadable
+from tests.support.formats import DOCUMENTS, FIXTURE, MESSAGES, defaults, forms, tagged, unreadable
 
 WRITTEN_DOWN = json.loads(FIXTURE.read_text())
 ADVICE = (
@@ -57,6 +58,24 @@ def changed(name: str, **properties: Any) -> dict[str, Any]:
         else:
             new[name]["properties"][field] = form
     return new
+
+
+def test_no_form_has_a_tag() -> None:
+    """What is chosen by a tag cannot be read by a release that does not know this one."""
+    assert tagged([*DOCUMENTS, *MESSAGES]) == set(), ADVICE
+
+
+def test_a_tag_is_found_wherever_it_is() -> None:
+    class Marked(msgspec.Struct, tag=True):
+        pass
+
+    class Inner(msgspec.Struct):
+        each: dict[str, tuple[Marked, ...]]
+
+    class Outer(msgspec.Struct):
+        one: Inner | None
+
+    assert tagged([Outer]) == {"Marked"}
 
 
 @pytest.mark.parametrize(
