@@ -41,8 +41,8 @@ def list_orders(request: Request) -> Answer:
 def read_order(request: Request) -> Answer:
     """Give one order."""
     reader: OrderReader = runtime.order_reader
-    order = reader.order(request.tenant, request.parameters["id"])
-    return answer(order_resource(order, request.site, reader.delivery(request.tenant, [order])))
+    order, delivery = reader.order(request.tenant, request.parameters["id"])
+    return answer(order_resource(order, request.site, delivery))
 
 
 @api.route

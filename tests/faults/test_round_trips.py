@@ -96,10 +96,15 @@ class TestACreate:
 
 
 class TestARead:
-    def test_of_an_order_is_one_and_one_for_all_its_parcels(self, world: World) -> None:
+    @pytest.mark.parametrize("carrier", ["ubi", "lme"])
+    def test_of_an_order_is_one(self, carrier: str, world: World) -> None:
+        order = create(BODIES[carrier](), 201).json()
+        assert calls_of(world, lambda: get("GET /v1/orders/{id}", id=order["id"])) == ["batch_get ORDER"]
+
+    def test_of_an_order_of_many_parcels_is_one_and_one_for_the_others(self, world: World) -> None:
         order = create(BODIES["ubi"](parcels=3), 201).json()
         calls = calls_of(world, lambda: get("GET /v1/orders/{id}", id=order["id"]))
-        assert calls == ["get ORDER", "batch_get TRACKING"]
+        assert calls == ["batch_get ORDER", "batch_get TRACKING"]
 
     def test_of_a_parcel_is_one_planned_or_not(self, world: World) -> None:
         create(BODIES["ubi"](), 201)

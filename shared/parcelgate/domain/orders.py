@@ -91,6 +91,15 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     warehouse_number: str | None = None
 
 
+def first_tracking_id(order_id: str) -> str:
+    """The tracking id that an order's first parcel is given, so that the two can be read at once.
+
+    Others may have an id that says nothing: further parcels, a parcel whose number has changed, and those of
+    orders that an earlier release made.
+    """
+    return f"trk_{order_id.partition('_')[2]}"
+
+
 def default_parcel_reference(order_reference: str, place: int) -> str:
     """The reference of a parcel that the client gave none; `place` counts from 1.
 

@@ -71,6 +71,7 @@ due           due_pk DUE#<kind>#<shard>  due_at                   orders and bat
 access pattern                              how
 ==========================================  ===================================================
 order by id                                 GetItem, consistent
+order by id, and how its parcels stand      BatchGetItem of it and its first parcel, then of the others
 orders by time, within times                Query by_time, BatchGetItem
 orders by status                            Query by_status, BatchGetItem
 orders by reference                         Query by_reference, BatchGetItem

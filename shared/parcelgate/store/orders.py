@@ -7,8 +7,8 @@ from itertools import batched
 
 import msgspec
 
-from parcelgate.domain.orders import Concern, Order, OrderEvent, OrderStatus
-from parcelgate.domain.trackings import Tracking, number_key
+from parcelgate.domain.orders import Concern, Order, OrderEvent, OrderStatus, first_tracking_id
+from parcelgate.domain.trackings import Tracking, TrackingStatus, number_key
 from parcelgate.store import keys, lists
 from parcelgate.store import trackings as trackings_store
 from parcelgate.store.calls import MOST_WRITES, NEW, ConditionFailedError, Item, Items, Write, epoch
@@ -108,6 +108,30 @@ class Orders:
         if item is None:
             raise OrderNotFoundError("the tenant has no such order")
         return _orders.decode(item["doc"])
+
+    def with_statuses(self, order_id: str) -> tuple[Order, dict[str, TrackingStatus]]:
+        """Return the order, and its parcels' states by tracking id. Raises OrderNotFoundError.
+
+        One call for an order of one parcel, two for one of more: what the other parcels are called stands
+        in the order.
+        """
+        if not keys.is_id(order_id):
+            raise OrderNotFoundError("the tenant has no such order")
+        expected = first_tracking_id(order_id)
+        places = [self._key(order_id), trackings_store.key(self._tenant, expected)]
+        found = {item["sk"]: item for item in self._items.get_many(places, ("doc", "status"))}
+        if keys.ORDER not in found:
+            raise OrderNotFoundError("the tenant has no such order")
+        order = _orders.decode(found[keys.ORDER]["doc"])
+        statuses = {}
+        if keys.TRACKING in found:
+            statuses[expected] = TrackingStatus(found[keys.TRACKING]["status"])
+        # The two are not read at one moment: the tracking may have come between.
+        followed = (parcel.tracking_id for parcel in order.parcels if parcel.tracking_id)
+        others = [tracking_id for tracking_id in followed if tracking_id not in statuses]
+        if others:
+            statuses |= trackings_store.Trackings(self._items, self._tenant).statuses(others)
+        return order, statuses
 
     def many(self, order_ids: Sequence[str]) -> list[Order]:
         """Return the orders of these ids that the tenant has, in the sequence of the ids."""

@@ -12,8 +12,8 @@ import pytest
 
 from parcelgate.domain.ids import new_id
 from parcelgate.domain.measures import Money
-from parcelgate.domain.orders import Order, OrderStatus
-from parcelgate.domain.trackings import Tracking
+from parcelgate.domain.orders import Order, OrderStatus, first_tracking_id
+from parcelgate.domain.trackings import Tracking, TrackingStatus
 from parcelgate.store import calls
 from parcelgate.store.credentials.webhook_tokens import Hook, hash_of
 from parcelgate.store.errors import (
@@ -111,6 +111,8 @@ def test_an_order_that_is_not_there_is_not_found(table: Table, order_id: str) ->
         orders.get(order_id)
     with pytest.raises(OrderNotFoundError):
         orders.events(order_id)
+    with pytest.raises(OrderNotFoundError):
+        orders.with_statuses(order_id)
 
 
 def test_events_come_oldest_first_one_for_each_version(table: Table) -> None:
@@ -135,6 +137,55 @@ def test_trackings_come_in_parcel_order(table: Table) -> None:
     orders.save(order, after, an_event(), trackings=[a_tracking(order, n) for n in ids])
     assert [tracking.id for tracking in trackings_of(table, after)] == ids
     assert trackings_of(table, order) == []
+
+
+def with_parcels(table: Table, *tracking_ids: str) -> Order:
+    """A confirmed order in the store, with a parcel in transit for each of these ids."""
+    orders, order = table.tenant("acme").orders, an_order()
+    (parcel,) = order.parcels
+    orders.add(order, an_event())
+    parcels = tuple(msgspec.structs.replace(parcel, reference=n, tracking_id=n) for n in tracking_ids)
+    after = msgspec.structs.replace(confirmed(order), parcels=parcels)
+    moving = [
+        msgspec.structs.replace(a_tracking(order, n), status=TrackingStatus.IN_TRANSIT) for n in tracking_ids
+    ]
+    orders.save(order, after, an_event(), trackings=moving)
+    return after
+
+
+@pytest.mark.parametrize("others", [(), ("trk_7", "trk_8")])
+@pytest.mark.parametrize("first", [first_tracking_id(an_order().id), "trk_9"])
+def test_an_order_is_read_with_the_states_of_its_parcels(
+    first: str, others: tuple[str, ...], table: Table
+) -> None:
+    order = with_parcels(table, first, *others)
+    moving = dict.fromkeys((first, *others), TrackingStatus.IN_TRANSIT)
+    assert table.tenant("acme").orders.with_statuses(order.id) == (order, moving)
+
+
+def test_an_order_is_read_before_it_has_parcels_that_are_followed(table: Table) -> None:
+    orders, order = table.tenant("acme").orders, an_order()
+    orders.add(order, an_event())
+    assert orders.with_statuses(order.id) == (order, {})
+
+
+def test_a_parcel_that_came_while_its_order_was_read_is_read_again(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A read of several items sees each at a moment of its own."""
+    order = with_parcels(table, first := first_tracking_id(an_order().id))
+    read, seen = calls.Items.get_many, list[str]()
+
+    def get_many(*arguments: Any, **more: Any) -> list[calls.Item]:
+        items = read(*arguments, **more)
+        found = items if seen else [item for item in items if item["sk"] == "ORDER"]
+        seen.extend(item["sk"] for item in found)
+        return found
+
+    monkeypatch.setattr(calls.Items, "get_many", get_many)
+    after = table.tenant("acme").orders.with_statuses(order.id)
+    assert after == (order, {first: TrackingStatus.IN_TRANSIT})
+    assert seen == ["ORDER", "TRACKING"]
 
 
 # Promise 1: stored together with the time by which somebody must have dealt with it

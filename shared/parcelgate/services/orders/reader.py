@@ -37,11 +37,11 @@ class OrderReader(msgspec.Struct, frozen=True):
 
     table: "Table"
 
-    def order(self, tenant: str, order_id: str) -> Order:
-        """Read one order. Raises OrderNotFoundError."""
-        order = self.table.tenant(tenant).orders.get(order_id)
+    def order(self, tenant: str, order_id: str) -> tuple[Order, dict[str, TrackingStatus]]:
+        """Read one order, and how its parcels stand, by their tracking ids. Raises OrderNotFoundError."""
+        order, delivery = self.table.tenant(tenant).orders.with_statuses(order_id)
         bind_log_keys(**order.log_keys)
-        return order
+        return order, delivery
 
     def page(
         self,

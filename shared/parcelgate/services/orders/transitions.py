@@ -42,6 +42,7 @@ from parcelgate.domain.orders import (
     Submission,
     Waiting,
     WaitingFor,
+    first_tracking_id,
 )
 from parcelgate.domain.problems import CarrierWords, Problem
 from parcelgate.domain.trackings import BEFORE_ITS_ORDER, Tracking
@@ -505,8 +506,8 @@ def confirmed(
 ) -> Change:
     """The carrier has the order: its numbers, its price and a tracking for each parcel, in one write."""
     parcels = tuple(
-        msgspec.structs.replace(parcel, tracking_id=parcel.tracking_id or new_id("trk"))
-        for parcel in numbered(order, result.parcels)
+        msgspec.structs.replace(parcel, tracking_id=parcel.tracking_id or _tracking_id(order, place))
+        for place, parcel in enumerate(numbered(order, result.parcels))
     )
     change = moved(
         order,
@@ -530,6 +531,11 @@ def confirmed(
     )
     trackings = tuple(tracking_of(change.after, parcel, at=at) for parcel in parcels)
     return msgspec.structs.replace(change, trackings=trackings)
+
+
+def _tracking_id(order: Order, place: int) -> str:
+    first = first_tracking_id(order.id)
+    return first if place == 0 and first not in order.tracking_ids else new_id("trk")
 
 
 def bounded(details: dict[str, Any]) -> dict[str, Any]:

@@ -3,9 +3,11 @@
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
-from parcelgate.domain.orders import Order, OrderStatus
+from parcelgate.carriers.results import Confirmed, ParcelResult
+from parcelgate.domain.orders import Order, OrderStatus, first_tracking_id
 from parcelgate.domain.trackings import Source, merge
 from parcelgate.runtime import runtime
 from parcelgate.services.orders import transitions
@@ -45,6 +47,25 @@ def test_what_changes_nothing_is_not_counted(world: World, counted: list[Any]) -
 def test_a_whole_order_is_counted_once(world: World, counted: list[Any]) -> None:
     world.settle(world.start_order())
     assert counted == [("OrderOutcomes", OrderStatus.CONFIRMED)]
+
+
+def test_the_first_parcel_is_followed_under_its_order_s_id_unless_another_was() -> None:
+    (parcel,) = an_order().parcels
+    three = tuple(msgspec.structs.replace(parcel, reference=each) for each in "abc")
+    order = an_order(status=OrderStatus.PROCESSING, parcels=three)
+    result = Confirmed(
+        carrier_order_number="N",
+        parcels=tuple(ParcelResult(reference=each, tracking_number=each) for each in "abc"),
+    )
+
+    def ids(order: Order) -> list[str | None]:
+        after = transitions.confirmed(order, result, at=order.created_at, watch_at=order.created_at).after
+        return [parcel.tracking_id for parcel in after.parcels]
+
+    first = first_tracking_id(order.id)
+    assert ids(order)[0] == first
+    assert len({*ids(order)}) == 3
+    assert first not in ids(msgspec.structs.replace(order, earlier_tracking_ids=(first,)))
 
 
 def test_a_new_order_s_parcel_does_not_inherit_the_timeline_of_an_earlier_one(world: World) -> None:
