@@ -19,11 +19,13 @@ def document(thing: msgspec.Struct) -> str:
 
 def _without_defaults(value: Any) -> Any:
     if isinstance(value, msgspec.Struct):
-        return {
-            key: _without_defaults(inner)
-            for name, key, default in _fields(type(value))
-            if (inner := getattr(value, name)) != default
-        }
+        kept = {}
+        for name, key, default in _fields(type(value)):
+            inner = getattr(value, name)
+            if inner != default:
+                # Without a call for a text: that is what most fields hold.
+                kept[key] = inner if type(inner) is str else _without_defaults(inner)
+        return kept
     if isinstance(value, list | tuple):
         return [_without_defaults(each) for each in value]
     return value

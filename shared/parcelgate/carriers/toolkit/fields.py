@@ -6,6 +6,7 @@ the carrier's own name of the field, otherwise the reason, as the client reads i
 
 from collections.abc import Iterator, Mapping
 from enum import Enum
+from functools import cache
 from typing import Any, Protocol
 
 import msgspec
@@ -49,10 +50,9 @@ def given(order: Order, account: Defaults, fields: Fields, place: Place) -> Iter
     for pattern, (kind, reason) in fields.items():
         if kind is not place:
             continue
-        defaults = _filled_in(pattern, order, account)
-        for pointer, value in _values(order, "", pattern.split("/")[1:]):
-            if value not in defaults:
-                yield pointer, reason
+        values = [*_values(order, "", pattern.split("/")[1:])]
+        defaults = _filled_in(pattern, order, account) if values else ()
+        yield from ((pointer, reason) for pointer, value in values if value not in defaults)
 
 
 def _values(node: Any, pointer: str, path: list[str]) -> Iterator[tuple[str, Any]]:
@@ -67,12 +67,13 @@ def _values(node: Any, pointer: str, path: list[str]) -> Iterator[tuple[str, Any
     value = getattr(node, head)
     if rest:
         yield from _values(value, f"{pointer}/{head}", rest)
-    elif value and value != _struct_default(node, head):
+    elif value and value != _struct_defaults(node.__class__)[head]:
         yield f"{pointer}/{head}", value
 
 
-def _struct_default(node: Any, name: str) -> Any:
-    return next(field.default for field in msgspec.structs.fields(node) if field.name == name)
+@cache
+def _struct_defaults(kind: type[msgspec.Struct]) -> dict[str, Any]:
+    return {field.name: field.default for field in msgspec.structs.fields(kind)}
 
 
 def _filled_in(pattern: str, order: Order, account: Defaults) -> tuple[Any, ...]:

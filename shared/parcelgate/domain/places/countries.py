@@ -49,8 +49,9 @@ def _states(country: str) -> dict[str, str]:
 
 def _key(text: str) -> str:
     """Return a text without accents, capitals, dots, apostrophes and repeated blanks."""
-    letters = normalize("NFKD", re.sub("[.'\u2019]", "", text).replace("-", " "))
-    plain = "".join(letter for letter in letters if not "\u0300" <= letter <= "\u036f")
+    plain = re.sub("[.'\u2019]", "", text).replace("-", " ")
+    if not plain.isascii():
+        plain = "".join(each for each in normalize("NFKD", plain) if not "\u0300" <= each <= "\u036f")
     return " ".join(plain.casefold().split())
 
 

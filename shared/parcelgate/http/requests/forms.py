@@ -108,7 +108,7 @@ class AddressQuestion(NamedTuple):
 def read_address(body: object, carriers: Collection[str]) -> AddressQuestion:
     """Read the address in a body, and its mistakes. Raises ProblemError for mistakes outside the address."""
     notices: list[Notice] = []
-    body = cleaned(body, "", notices)
+    body = cleaned(body, (), notices)
     changes = tuple(FieldError(each.pointer, each.code, each.message) for each in notices)
     request, errors = checked(AddressCheckInput, body, carriers)
     wrong = tuple(error for error in errors if _is_about_the_address(error))

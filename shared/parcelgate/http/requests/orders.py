@@ -52,6 +52,7 @@ from parcelgate.services.orders.create import Draft
 _QUANTITY = re.compile(r"(?P<number>\d+([.,]\d+)?)\s*(?P<unit>[A-Za-z]+)", re.ASCII)
 _MEANT_DECIMALS = 6
 _SHORTEST_HS_CODE = 6
+_PLAIN = frozenset({str, bool, int, Decimal})
 _AS_THEY_ARE = ("reference", "secondary_reference", "tracking_number", "metadata")
 """Fields that are kept character by character, without any correction."""
 _HEAVIEST_GRAMS = Decimal(1_000_000)
@@ -148,14 +149,17 @@ class DomainInput(Input):
 
     def to_domain(self, **others: Any) -> Any:
         """Make the domain object from the client's values; values in `others` replace them."""
-        values = {name: getattr(self, name) for name in type(self).model_fields if name not in others}
-        return self.domain(**{name: _to_domain(value) for name, value in values.items()}, **others)
+        values = {name: _to_domain(value) for name, value in self if name not in others}
+        return self.domain(**values, **others)
 
 
 def _to_domain(value: object) -> object:
-    if isinstance(value, DomainInput):
-        return value.to_domain()
-    return tuple(map(_to_domain, value)) if isinstance(value, list) else value
+    # Most values are these, and pydantic's own isinstance is slow.
+    if value is None or type(value) in _PLAIN:
+        return value
+    if isinstance(value, list):
+        return tuple(map(_to_domain, value))
+    return value.to_domain() if isinstance(value, DomainInput) else value
 
 
 class MoneyInput(DomainInput):
@@ -464,7 +468,7 @@ def read_order(
     the client gets all mistakes in one answer. Such an order is never stored.
     """
     notices: list[Notice] = []
-    body = cleaned(body, "", notices)
+    body = cleaned(body, (), notices)
     request, mistakes = _validate(OrderInput, body)
     errors = [*carrier_errors(body, carriers), *(error for _, error in mistakes)]
     if request is None:
@@ -484,26 +488,31 @@ def read_order(
     )
 
 
-def cleaned(value: object, place: str, notices: list[Notice]) -> object:
+type _Place = tuple[int | str, ...]
+
+
+def cleaned(value: object, place: _Place, notices: list[Notice]) -> object:
     """Copy a body without HTML entities and invisible characters; each correction adds a notice."""
     if isinstance(value, dict):
         return {
-            name: part if name in _AS_THEY_ARE else cleaned(part, f"{place}{pointer([name])}", notices)
+            name: part if name in _AS_THEY_ARE else cleaned(part, (*place, name), notices)
             for name, part in value.items()
         }
     if isinstance(value, list):
-        return [cleaned(part, f"{place}/{index}", notices) for index, part in enumerate(value)]
+        return [cleaned(part, (*place, index), notices) for index, part in enumerate(value)]
     if not isinstance(value, str):
         return value
     text = reading.without_entities(value)
     if text != value:
         notices.append(
-            Notice(place, "html_entities", f"HTML entities were replaced by their characters: {text}")
+            Notice(
+                pointer(place), "html_entities", f"HTML entities were replaced by their characters: {text}"
+            )
         )
     visible = reading.without_invisible(text)
     if visible != text:
         message = "Invisible characters were replaced by blanks."
-        notices.append(Notice(place, "characters_replaced", message))
+        notices.append(Notice(pointer(place), "characters_replaced", message))
     return visible
 
 
@@ -527,9 +536,6 @@ def carrier_errors(body: object, carriers: Collection[str]) -> list[FieldError]:
         message = "It is an aggregator and takes no orders. Use /v1/trackings to follow parcels with it."
         return [FieldError("/carrier", "not_supported_by_carrier", message)]
     return [FieldError("/carrier", "unknown_carrier", f"Must be one of: {', '.join(carriers)}.")]
-
-
-type _Place = tuple[int | str, ...]
 
 
 def checked[T: BaseModel](

@@ -174,14 +174,18 @@ class _Writer:
         changes = {}
         for name in struct.__struct_fields__:
             value = getattr(struct, name)
-            if isinstance(value, str) and name not in _VERBATIM:
-                changes[name] = self._text(value, f"{pointer}/{name}", f"{source or pointer}/{name}")
-        return msgspec.structs.replace(struct, **changes)
+            if not isinstance(value, str) or name in _VERBATIM:
+                continue
+            if value.isascii() and value.isprintable():
+                # It has one form, and all of its letters are English.
+                text = value.strip(" ")
+            else:
+                text = self._text(value, f"{pointer}/{name}", f"{source or pointer}/{name}")
+            if text != value:
+                changes[name] = text
+        return msgspec.structs.replace(struct, **changes) if changes else struct
 
     def _text(self, value: str, pointer: str, source: str) -> str:
-        if value.isascii() and value.isprintable():
-            # It has one form, and all of its letters are English.
-            return value.strip(" ")
         text = unicodedata.normalize("NFC", value).strip(" ")
         if unprintables(text):
             message = "Sent with spaces in place of control characters and emoji."

@@ -360,7 +360,7 @@ def without_entities(text: str) -> str:
 
 def without_invisible(text: str) -> str:
     """Replace each invisible character, line breaks and tabs excepted, by a blank."""
-    return _INVISIBLE.sub(" ", text)
+    return text if text.isascii() and text.isprintable() else _INVISIBLE.sub(" ", text)
 
 
 def _visible(text: str) -> str:
