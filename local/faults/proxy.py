@@ -183,7 +183,7 @@ class Proxy:
             if len(answers) > _KEPT:
                 del answers[next(iter(answers))]
             if case.marks and (token := _TOKEN.search(reply.body)):
-                case.marks += (token[1],)
+                self.cases.mark(case, token[1])
 
     def _timed(self, request: Message, found: list[Case], function: str, began: float) -> None:
         """Note how long an answer took."""
@@ -293,7 +293,7 @@ class Proxy:
             if method == b"POST":
                 self.cases.put(json.loads(request.body))
             elif method == b"DELETE":
-                self.cases.open.pop(name)
+                self.cases.close(name)
             else:
                 case = self.cases.open[name]
                 told = {

@@ -197,6 +197,7 @@ class Cases:
 
     def __init__(self) -> None:
         self.open: dict[str, Case] = {}
+        self._marked: list[tuple[bytes, Case]] = []
         self._made_by: OrderedDict[bytes, set[str]] = OrderedDict()
 
     def put(self, bodies: Iterable[dict[str, Any]]) -> None:
@@ -212,10 +213,31 @@ class Cases:
             marks = tuple(mark.encode() for mark in body["marks"])
             chance = Chance(**body["chance"]) if "chance" in body else None
             self.open[body["case"]] = Case(body["case"], marks, rules, chance)
+        self._list_marks()
+
+    def close(self, name: str) -> None:
+        """Forget a case.
+
+        Raises
+        ------
+        KeyError
+            There is none of this name.
+        """
+        del self.open[name]
+        self._list_marks()
+
+    def mark(self, case: Case, mark: bytes) -> None:
+        """From now on a call with this mark belongs to the case, too."""
+        case.marks += (mark,)
+        self._marked.append((mark, case))
+
+    def _list_marks(self) -> None:
+        # Every call is looked through for the marks of all cases, which can be thousands.
+        self._marked = [(mark, case) for case in self.open.values() for mark in case.marks]
 
     def of(self, request: bytes, invocation: bytes | None) -> list[Case]:
         """The cases that a call belongs to: those whose mark it has, else that of its invocation."""
-        found = [case for case in self.open.values() if any(mark in request for mark in case.marks)]
+        found = [*{case.name: case for mark, case in self._marked if mark in request}.values()]
         if invocation:
             known = self._made_by.setdefault(invocation, set())
             known.update(case.name for case in found)
