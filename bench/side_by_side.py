@@ -1,15 +1,12 @@
 """The same work through Parcelgate and through others, in one run: ``python -m bench.side_by_side``.
 
 `bench.peers` has the work. Every process is fresh and imports from one folder of packages; rounds go over all
-in turn, and medians count. What is installed of others lies below `.local/bench` and comes from the locks
-`requirements/karrio.txt` and `requirements/cookbook.txt`, all of it by hash.
+in turn, and medians count. Others have environments of their own (`local.toolchain.tools`), from the locks
+`requirements/karrio.txt` and `requirements/cookbook.txt`.
 """
 
 import compileall
-import os
-import shutil
 import statistics
-import subprocess
 import sys
 import zipfile
 from collections import defaultdict
@@ -19,7 +16,7 @@ from typing import NamedTuple
 from bench import figures, svg
 from infra.bundle import ROOT, build
 from local import arguments
-from local.toolchain.setup import trusting_this_machine
+from local.toolchain.tools import environment
 
 HOME = ROOT / ".local" / "bench"
 ROUNDS = 5
@@ -72,22 +69,13 @@ class Taken(NamedTuple):
 
 def packages(lock: str) -> Path:
     """The folder with what a lock holds, installed unless it is there. Ends this part when it cannot be."""
-    home, requirements = HOME / lock, ROOT / "requirements" / f"{lock}.txt"
-    stamp = home.with_suffix(".lock.txt")
-    if home.is_dir() and stamp.exists() and stamp.read_bytes() == requirements.read_bytes():
-        return home
-    shutil.rmtree(home, ignore_errors=True)
-    print(f"peers: installing {lock}", file=sys.stderr)
-    uv = Path(sys.prefix) / "bin" / "uv"
-    command = [str(uv), "pip", "install", "--quiet", "--target", str(home), "--python", sys.executable]
-    command += ["--require-hashes", "-r", str(requirements)]
-    done = subprocess.run(command, env=trusting_this_machine({**os.environ}), check=False)  # noqa: S603
-    if done.returncode:
-        shutil.rmtree(home, ignore_errors=True)
-        figures.not_here(f"requirements/{lock}.txt cannot be installed")
-    compileall.compile_dir(home, quiet=2)
-    shutil.copy(requirements, stamp)
-    return home
+    try:
+        home = environment(lock)
+    except SystemExit as error:
+        figures.not_here(str(error))
+    (folder,) = (home / "lib").glob("python*/site-packages")
+    compileall.compile_dir(folder, quiet=2)
+    return folder
 
 
 def zipped(peer: Peer, folder: Path) -> float:
@@ -113,8 +101,8 @@ def main() -> None:
         print(f"peers: round {number + 1} of {ROUNDS}", file=sys.stderr)
         for peer, folder in folders.items():
             code = _CODE.format(module=f"bench.peers.{peer.module}", warm=_WARM, requests=_REQUESTS)
-            environment = None if peer.lock else figures.DEPLOYED
-            rounds[peer].append(Taken(*figures.result(code, folder, ROOT, environment=environment)))
+            given = None if peer.lock else figures.DEPLOYED
+            rounds[peer].append(Taken(*figures.result(code, folder, ROOT, environment=given)))
     medians = {peer: Taken(*map(statistics.median, zip(*each, strict=True))) for peer, each in rounds.items()}
     rows = []
     for peer, taken in medians.items():

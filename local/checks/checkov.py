@@ -1,13 +1,11 @@
 """Compares what checkov finds in the production template, with all options, with the accepted findings.
 
-checkov has an environment of its own in ``.local/checkov``, made when its lock has changed. Each finding
-must be in ``infra/policies/checkov.toml`` with a reason, and each reason must still be needed.
+checkov has an environment of its own (`local.toolchain.tools`). Each finding must be in
+``infra/policies/checkov.toml`` with a reason, and each reason must still be needed.
 """
 
-import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -20,10 +18,8 @@ import msgspec
 from infra.settings import ALL_OPTIONS
 from local import ROOT
 from local.toolchain import node
-from local.toolchain.setup import trusting_this_machine
+from local.toolchain.tools import environment
 
-HOME = ROOT / ".local" / "checkov"
-LOCK = ROOT / "requirements" / "checkov.txt"
 POLICY = ROOT / "infra" / "policies" / "checkov.toml"
 
 
@@ -64,7 +60,7 @@ def judge(findings: Sequence[Finding], reasons: Sequence[Accepted]) -> Iterator[
 
 def main() -> int:
     """Judge what checkov finds in the production stack with all options; return the exit code."""
-    program = _program()
+    program = environment("checkov") / "bin" / "checkov"
     said = list(judge(_look(program, _synthesize()), accepted()))
     for line in said:
         print(line)
@@ -75,23 +71,8 @@ def main() -> int:
     return 0
 
 
-def _program() -> Path:
-    """Return checkov's command, installed as its lock says."""
-    stamp, lock = HOME / "stamp", hashlib.sha256(LOCK.read_bytes()).hexdigest()
-    program = HOME / "venv" / "bin" / "checkov"
-    if not (program.exists() and stamp.exists() and stamp.read_text() == lock):
-        shutil.rmtree(HOME, ignore_errors=True)
-        subprocess.run(["uv", "venv", "--quiet", "--python", sys.executable, str(HOME / "venv")], check=True)
-        install = ["uv", "pip", "sync", "--quiet", "--require-hashes", str(LOCK)]
-        env = trusting_this_machine({**os.environ, "VIRTUAL_ENV": str(HOME / "venv")})
-        if subprocess.run(install, env=env).returncode:
-            raise SystemExit("lint: checkov could not be installed. It needs the network the first time.")
-        stamp.write_text(lock)
-    return program
-
-
 def _synthesize() -> Path:
-    assembly = HOME / "cdk.out"
+    assembly = ROOT / ".local" / "checkov" / "cdk.out"
     command = [
         *node.CDK,
         "synth",
