@@ -23,7 +23,8 @@ from tests.faults.stack.flows import FLOWS
 from tests.faults.stack.pairs import Result
 from tests.faults.stack.trials import Ground, merchants
 
-AT_ONCE = 16
+AT_ONCE = 128
+"""Most flows wait most of the time: for a lease to end, or a message to come again."""
 
 
 def main() -> int:
