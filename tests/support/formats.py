@@ -21,7 +21,7 @@ from parcelgate.domain.orders import Order, OrderEvent
 from parcelgate.domain.printouts import Printout
 from parcelgate.domain.trackings import Tracking
 from parcelgate.services.batches.batches import BatchMessage
-from parcelgate.services.endpoints.fan_out import DeliveryJob
+from parcelgate.services.endpoints.fan_out import DeliveryJob, FirstDeliveryJob
 from parcelgate.services.labels.fetch import LabelJob
 from parcelgate.services.orders.order_flow.executions import ExecutionInput
 from parcelgate.services.orders.retry_queues import RetryMessage
@@ -41,7 +41,7 @@ DOCUMENTS = (
     Endpoint,
     Delivery,
 )
-MESSAGES = (RetryMessage, BatchMessage, LabelJob, DeliveryJob, ExecutionInput)
+MESSAGES = (RetryMessage, BatchMessage, LabelJob, DeliveryJob, FirstDeliveryJob, ExecutionInput)
 _NOT_FORM = ("default", "description", "title")
 
 type Form = dict[str, Any]

@@ -21,5 +21,8 @@ last (`tests/fixtures/written_formats.json`). It does not see keys, meanings, or
 
 WRITES = 2
 """The format of all that this release writes."""
-READS = (1, 2)
-"""The oldest and the newest format that this release can read. In format 2 parcels wait in poll buckets."""
+READS = (1, 3)
+"""The oldest and the newest format that this release can read.
+
+In format 2 parcels wait in poll buckets, in format 3 a delivery is stored with its first attempt.
+"""

@@ -16,6 +16,8 @@ MOST_ENDPOINTS = 30
 """How many endpoints a tenant may have."""
 MOST_FILTERS = 50
 """How many filters an endpoint may have: more than there are types."""
+NOT_STORED = 0
+"""The version of a delivery that nobody has stored yet."""
 SECRET_OVERLAP = timedelta(hours=24)
 """How long a secret signs beside the one that has taken its place."""
 FAILS_FOR = timedelta(days=5)

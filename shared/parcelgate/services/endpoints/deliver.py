@@ -2,13 +2,16 @@
 
 A message is good for one delivery, and comes again until that is over: at the time of its next attempt, when
 an endpoint that is busy or down may be called again, or when an attempt may have died. It may also come
-twice: an attempt is made by whoever begins it by a conditional write, so that one is made at a time. What
-waits for an endpoint makes no attempt and takes no worker's time, so that one slow endpoint delays no other.
-Who calls an endpoint takes a place first, or has a pass (`passes`) while the endpoint is quick.
+twice: an attempt is made by whoever begins it by a conditional write, so that one is made at a time. Only the
+first attempt is not begun by a write: its delivery is stored with what came of it, and a message that comes
+again before that says that the attempt may have been cut off. What waits for an endpoint makes no attempt and
+takes no worker's time, so that one slow endpoint delays no other. Who calls an endpoint takes a place first,
+or has a pass (`passes`) while the endpoint is quick.
 """
 
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -18,6 +21,7 @@ from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.merchants.endpoints import (
     FAILS_FOR,
+    NOT_STORED,
     Attempt,
     Delivery,
     DeliveryState,
@@ -29,7 +33,7 @@ from parcelgate.observability.logs import bind_log_keys, log
 from parcelgate.observability.metrics import count
 from parcelgate.services.accounts.places import until_given_back
 from parcelgate.services.endpoints.calls import SECONDS, EndpointCaller, Result
-from parcelgate.services.endpoints.fan_out import DeliveryJob, EventFanOut
+from parcelgate.services.endpoints.fan_out import DeliveryJob, EventFanOut, FirstDeliveryJob, read_job
 from parcelgate.services.endpoints.keeper import EndpointRendering, announce, endpoint_event
 from parcelgate.services.endpoints.passes import Passes
 from parcelgate.services.endpoints.secrets import SecretBox
@@ -89,18 +93,14 @@ class EventDeliverer(msgspec.Struct, frozen=True, kw_only=True):
 
     def work(self, message: ReceivedMessage, deadline: Deadline) -> None:
         """Take one delivery a step further. Raises NotYetError if its message must come again."""
-        job = msgspec.json.decode(message.body, type=DeliveryJob)
+        job = read_job(message.body)
         bind_log_keys(tenant=job.tenant)
-        log.append_keys(delivery_id=job.delivery_id)
         own, moment = self.events.tenant(job.tenant), self.clock()
-        try:
-            delivery = own.deliveries.get(job.delivery_id, at=moment)
-        except DeliveryNotFoundError:
-            return None
-        if delivery.state is not DeliveryState.PENDING:
+        delivery = self._delivery(own, job, message, moment)
+        if delivery is None or delivery.state is not DeliveryState.PENDING:
             return None
         waits_until = max(delivery.next_attempt_at or moment, delivery.lease_until or moment)
-        if waits_until > moment:
+        if waits_until > moment and delivery.version != NOT_STORED:
             return self._later(message, delivery, waits_until - moment)
         try:
             stored = own.endpoints.get(delivery.endpoint_id)
@@ -119,6 +119,28 @@ class EventDeliverer(msgspec.Struct, frozen=True, kw_only=True):
             return self._later(message, delivery, _FIRST_WAIT)
         return self._attempt(message, own, stored, delivery, event, job)
 
+    def _delivery(
+        self,
+        own: "TenantEvents",
+        job: DeliveryJob | FirstDeliveryJob,
+        message: ReceivedMessage,
+        moment: datetime,
+    ) -> Delivery | None:
+        """The delivery that a message is about; None where there is none."""
+        fresh = job.delivery() if isinstance(job, FirstDeliveryJob) else None
+        delivery_id = job.delivery_id if isinstance(job, DeliveryJob) else job.delivery().id
+        log.append_keys(delivery_id=delivery_id)
+        try:
+            return own.deliveries.get(delivery_id, at=moment)
+        except DeliveryNotFoundError:
+            if fresh is None or message.receive_count == 1:
+                return fresh
+        try:
+            return own.deliveries.cut_off(fresh)
+        except VersionConflictError:
+            # Another message of it was quicker.
+            return own.deliveries.get(delivery_id, at=moment)
+
     def _attempt(
         self,
         message: ReceivedMessage,
@@ -126,7 +148,7 @@ class EventDeliverer(msgspec.Struct, frozen=True, kw_only=True):
         stored: StoredEndpoint,
         delivery: Delivery,
         event: Event,
-        job: DeliveryJob,
+        job: DeliveryJob | FirstDeliveryJob,
     ) -> None:
         moment = self.clock()
         if stored.quick(moment):
@@ -146,7 +168,7 @@ class EventDeliverer(msgspec.Struct, frozen=True, kw_only=True):
         with until_given_back(places, place):
             return self._call(message, own, stored, delivery, event, admission)
 
-    def _places(self, own: "TenantEvents", job: DeliveryJob) -> "Places | None":
+    def _places(self, own: "TenantEvents", job: DeliveryJob | FirstDeliveryJob) -> "Places | None":
         """The tenant's places; None where its few endpoints cannot take more workers than it may have."""
         most = self.settings.tenant_places
         if job.endpoints is not None and job.endpoints * IN_FLIGHT <= most:
@@ -164,8 +186,9 @@ class EventDeliverer(msgspec.Struct, frozen=True, kw_only=True):
     ) -> None:
         moment, endpoint = self.clock(), stored.endpoint
         headers = self.box.signatures(own.tenant, endpoint.id, stored.secrets, event, moment)
+        is_first = delivery.version == NOT_STORED
         try:
-            begun = own.deliveries.begin(delivery, moment, LEASE)
+            begun = delivery if is_first else own.deliveries.begin(delivery, moment, LEASE)
         except VersionConflictError:
             if admission is not None:
                 own.endpoints.release(endpoint.id, admission)
@@ -181,29 +204,30 @@ class EventDeliverer(msgspec.Struct, frozen=True, kw_only=True):
                 "ms": result.ms,
             },
         )
-        next_at = self._next(begun, result)
+        next_at = self._next(max(begun.of_plan, 1), result)
         if result.error is not None and not self._failed(own, stored, admission, result):
             next_at = None
         try:
-            after = own.deliveries.finish(begun, attempt, next_at)
+            store = own.deliveries.first if is_first else own.deliveries.finish
+            after = store(begun, attempt, next_at)
         except VersionConflictError:
-            # It took longer than its lease, and another attempt is under way.
-            return self._later(message, delivery, LEASE)
+            # It took longer than its lease, or its message came twice, and another attempt is under way.
+            return self._later(message, delivery, LEASE, stored=True)
         if result.error is None:
             took = timedelta(milliseconds=result.ms)
             own.endpoints.succeeded(endpoint.id, admission, self.clock(), took)
         if after.state is DeliveryState.FAILED:
             _count_failed(after)
         if next_at is not None:
-            self._later(message, delivery, next_at - self.clock())
+            self._later(message, after, next_at - self.clock())
         return None
 
-    def _next(self, begun: Delivery, result: Result) -> datetime | None:
+    def _next(self, of_plan: int, result: Result) -> datetime | None:
         """When the next attempt is to be made; None after a success and after the last one."""
         plan = self.settings.delivery_plan
-        if result.error is None or begun.of_plan >= len(plan):
+        if result.error is None or of_plan >= len(plan):
             return None
-        pause = plan[begun.of_plan] * (1 + JITTER * self.roll())
+        pause = plan[of_plan] * (1 + JITTER * self.roll())
         return self.clock() + max(pause, timedelta(seconds=result.retry_after or 0))
 
     def _failed(
@@ -253,7 +277,9 @@ class EventDeliverer(msgspec.Struct, frozen=True, kw_only=True):
 
     def _end(self, own: "TenantEvents", delivery: Delivery, reason: str) -> None:
         try:
-            own.deliveries.end(delivery, reason)
+            # Of an endpoint that was deleted nobody can see deliveries.
+            if delivery.version != NOT_STORED or reason == DISABLED:
+                own.deliveries.end(delivery, reason)
         except VersionConflictError:
             return  # Another message of this delivery has done so.
         _count_failed(delivery)
@@ -264,8 +290,16 @@ class EventDeliverer(msgspec.Struct, frozen=True, kw_only=True):
         wait = backoff(message.receive_count, first=_FIRST_WAIT, cap=_LONGEST_WAIT, roll=self.roll())
         return wait + timedelta(seconds=1)
 
-    def _later(self, message: ReceivedMessage, delivery: Delivery, after: timedelta) -> None:
-        """Have the message come again. Raises NotYetError, or puts a new message in its place."""
+    def _later(
+        self, message: ReceivedMessage, delivery: Delivery, after: timedelta, *, stored: bool = False
+    ) -> None:
+        """Have the message come again. Raises NotYetError, or puts a new message in its place.
+
+        A delivery that waits is stored, so that it can be seen.
+        """
+        if delivery.version == NOT_STORED and not stored:
+            with suppress(VersionConflictError):
+                self.events.tenant(delivery.tenant).deliveries.wait(delivery)
         url = self.settings.delivery_queue_url
         if message.receive_count >= _SENT_ANEW_AFTER:
             self.sqs.send_message(

@@ -1,14 +1,15 @@
 """From an event to its deliveries: one for each endpoint that asks for it, stored and put on the queue."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from itertools import batched
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from parcelgate.domain.clock import Clock, now
-from parcelgate.domain.merchants.endpoints import Delivery, Endpoint, delivery_id
-from parcelgate.domain.merchants.events import Event
+from parcelgate.domain.merchants.endpoints import NOT_STORED, Delivery, Endpoint, delivery_id
+from parcelgate.domain.merchants.events import Event, EventType
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -28,6 +29,43 @@ class DeliveryJob(msgspec.Struct, frozen=True, kw_only=True):
     tenant: str
     delivery_id: str
     endpoints: int | None = None
+
+
+class FirstDeliveryJob(msgspec.Struct, frozen=True, kw_only=True):
+    """A message of the delivery queue: a delivery that is not stored before its first attempt.
+
+    `made_at` is when it was put on the queue, `endpoints` as in `DeliveryJob`.
+    """
+
+    tenant: str
+    endpoint_id: str
+    event_id: str
+    event_type: EventType
+    event_at: datetime
+    made_at: datetime
+    endpoints: int | None = None
+
+    def delivery(self) -> Delivery:
+        """The delivery, as nobody has stored it."""
+        return Delivery(
+            id=delivery_id(self.endpoint_id, self.event_id, at=self.event_at),
+            tenant=self.tenant,
+            endpoint_id=self.endpoint_id,
+            event_id=self.event_id,
+            event_type=self.event_type,
+            event_at=self.event_at,
+            created_at=self.made_at,
+            next_attempt_at=self.made_at,
+            version=NOT_STORED,
+        )
+
+
+def read_job(body: str) -> DeliveryJob | FirstDeliveryJob:
+    """Read a message of the delivery queue."""
+    try:
+        return msgspec.json.decode(body, type=FirstDeliveryJob)
+    except msgspec.ValidationError:
+        return msgspec.json.decode(body, type=DeliveryJob)
 
 
 class DeliveryQueue(msgspec.Struct, frozen=True, kw_only=True):

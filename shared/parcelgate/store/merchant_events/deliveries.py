@@ -1,4 +1,8 @@
-"""Deliveries: an event on its way to an endpoint, with its attempts. They expire with their event."""
+"""Deliveries: an event on its way to an endpoint, with its attempts. They expire with their event.
+
+One whose first attempt is made at once is stored with what came of it, in one write. Until then the message
+of the queue is all that there is of it. One that has to wait is stored before that.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -7,7 +11,7 @@ from uuid import uuid4
 
 import msgspec
 
-from parcelgate.domain.merchants.endpoints import Attempt, Delivery, DeliveryState
+from parcelgate.domain.merchants.endpoints import NOT_STORED, Attempt, Delivery, DeliveryState
 from parcelgate.domain.merchants.events import KEPT
 from parcelgate.store import keys, lists
 from parcelgate.store.calls import ConditionFailedError, Item, Items, epoch
@@ -39,10 +43,10 @@ class Deliveries:
 
     def get(self, delivery_id: str, *, at: datetime) -> Delivery:
         """A delivery that has not expired at `at`. Raises DeliveryNotFoundError."""
-        item = self._items.get(self._key(delivery_id)) if keys.is_id(delivery_id) else None
-        if item is None or item["expires_at"] <= epoch(at):
+        found = self._stored(delivery_id) if keys.is_id(delivery_id) else None
+        if found is None or epoch(found.event_at + KEPT) <= epoch(at):
             raise DeliveryNotFoundError("the tenant has no such delivery")
-        return _decode(item["doc"])
+        return found
 
     def page(
         self, endpoint_id: str, *, at: datetime, limit: int = 20, cursor: str | None = None
@@ -74,6 +78,37 @@ class Deliveries:
             began_at=now,
             lease_until=now + lease,
         )
+
+    def wait(self, delivery: Delivery) -> Delivery:
+        """Store a delivery that nobody has stored, and that has to wait. Raises VersionConflictError."""
+        return self._write(delivery)
+
+    def cut_off(self, delivery: Delivery) -> Delivery:
+        """Store a delivery that nobody has stored, and whose first attempt may have been cut off.
+
+        Raises VersionConflictError.
+        """
+        lost = Attempt(at=delivery.created_at, error=_DIED)
+        return self._write(delivery, attempts=(lost,), of_plan=1)
+
+    def first(self, delivery: Delivery, attempt: Attempt, next_attempt_at: datetime | None) -> Delivery:
+        """Store a delivery with the result of its first attempt, of which nothing was written before.
+
+        If another message of it came meanwhile, its attempt stands beside that one's. Raises
+        VersionConflictError.
+        """
+        begun = msgspec.structs.replace(delivery, of_plan=1)
+        try:
+            return self.finish(begun, attempt, next_attempt_at)
+        except VersionConflictError:
+            other = self._stored(delivery.id)
+            if other is None or other.began_at is not None:
+                raise
+            attempts = (*other.attempts, attempt)
+            if attempt.error is not None:
+                return self._write(other, attempts=attempts)
+            over = DeliveryState.DELIVERED
+            return self._write(other, attempts=attempts, state=over, next_attempt_at=None, reason=None)
 
     def finish(self, begun: Delivery, attempt: Attempt, next_attempt_at: datetime | None) -> Delivery:
         """Store the result of an attempt that was begun.
@@ -111,13 +146,21 @@ class Deliveries:
         after = msgspec.structs.replace(was, version=was.version + 1, **changes)
         after = msgspec.structs.replace(after, attempts=after.attempts[-MOST_ATTEMPTS:])
         mark = uuid4().hex
+        item = self._item(after) | {"mark": mark}
         try:
-            self._items.put(self._item(after) | {"mark": mark}, condition="version = :was", was=was.version)
+            if was.version == NOT_STORED:
+                self._items.put(item)
+            else:
+                self._items.put(item, condition="version = :was", was=was.version)
         except ConditionFailedError as error:
             # The client itself may send the call twice.
             if error.item is None or error.item.get("mark") != mark:
                 raise VersionConflictError("the delivery was changed meanwhile") from error
         return after
+
+    def _stored(self, delivery_id: str) -> Delivery | None:
+        item = self._items.get(self._key(delivery_id))
+        return None if item is None else _decode(item["doc"])
 
     def _item(self, delivery: Delivery) -> Item:
         if delivery.tenant != self._tenant:
