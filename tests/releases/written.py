@@ -162,10 +162,15 @@ def an_endpoint(world: World, notes: Left) -> None:
 
 
 def an_event_on_its_way(world: World, notes: Left) -> None:
+    from parcelgate.runtime import runtime
     from tests.support.api import call
+    from tests.support.events import an_event_of
 
     reply = call("POST /v1/webhook-endpoints/{id}/test", id=notes["endpoint"])
     notes["delivery"] = reply.json()["id"]
+    event = an_event_of("ord_1", at=world.clock.now)
+    world._events_table.tenant(TENANT).log.add(event)
+    runtime.fan_out.fan_out(TENANT, [event])
 
 
 def an_answer_that_is_kept(world: World, notes: Left) -> None:

@@ -22,6 +22,7 @@ class FakeSqs:
         self.messages: dict[str, list[dict[str, Any]]] = {}
         self._clock = clock
         self._ids = count(1)
+        self._under_way: list[str] = []
         self._visible_after: dict[str, float] = {}
         self.hidden: dict[str, float] = {}
         """How long a queue hides a message that is being worked on, where not the usual time."""
@@ -100,6 +101,12 @@ class FakeSqs:
         for message in list(self.messages.get(queue, ())):
             self._deliver(queue, message)
 
+    def deliver_others(self, queue: str) -> None:
+        """Hand every message to its worker at once that nobody is working on."""
+        for message in list(self.messages.get(queue, ())):
+            if message["id"] not in self._under_way:
+                self._deliver(queue, message)
+
     def _deliver(self, queue: str, message: dict[str, Any]) -> None:
         if message not in self.messages[queue]:
             return
@@ -118,11 +125,14 @@ class FakeSqs:
             "eventSource": "aws:sqs",
             "eventSourceARN": _arn(queue),
         }
+        self._under_way.append(message["id"])
         try:
             answer = self.workers[queue]({"Records": [record]})
             failed = bool(answer and answer["batchItemFailures"])
         except Killed:
             failed = True
+        finally:
+            self._under_way.remove(message["id"])
         if failed:
             hidden = self.hidden.get(queue, VISIBILITY_SECONDS)
             after = self._visible_after.pop(message["id"], hidden)

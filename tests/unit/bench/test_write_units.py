@@ -98,5 +98,5 @@ def test_an_event_that_an_endpoint_takes_at_once_takes_few(
     units = counted_in(world, monkeypatch)
     tell(2)
     assert units["EVENT"] <= 4
-    assert units["DELIVERY"] <= 4
-    assert units.total() <= 8, units
+    assert units["DELIVERY"] <= 2
+    assert units.total() <= 6, units

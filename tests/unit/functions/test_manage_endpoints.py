@@ -9,6 +9,7 @@ import pytest
 from parcelgate.domain.clock import now
 from parcelgate.domain.merchants.endpoints import MOST_ENDPOINTS
 from parcelgate.runtime import runtime
+from parcelgate.services.endpoints.fan_out import new_delivery
 from tests.support.api import TENANT, Backend, Reply, call
 from tests.support.events import an_event_of
 from tests.support.table import EVENTS_TABLE_NAME, all_items
@@ -138,6 +139,7 @@ def test_deliveries_are_listed_newest_first_in_full_pages(backend: Backend) -> N
         event = an_event_of(f"ord_{place}", at=at - timedelta(minutes=9 - place))
         own.log.add(event)
         runtime.fan_out.fan_out(TENANT, [event])
+        own.deliveries.add(new_delivery(own.endpoints.get(endpoint["id"]).endpoint, event, now))
     route = f"GET {ONE}/deliveries"
     first = call(route, id=endpoint["id"], query={"limit": "3"}).json()
     rest = call(route, id=endpoint["id"], query={"limit": "3", "cursor": first["next_cursor"]}).json()

@@ -299,7 +299,7 @@ class EventDeliverer(msgspec.Struct, frozen=True, kw_only=True):
         """
         if delivery.version == NOT_STORED and not stored:
             with suppress(VersionConflictError):
-                self.events.tenant(delivery.tenant).deliveries.wait(delivery)
+                self.events.tenant(delivery.tenant).deliveries.add(delivery)
         url = self.settings.delivery_queue_url
         if message.receive_count >= _SENT_ANEW_AFTER:
             self.sqs.send_message(

@@ -1,4 +1,4 @@
-"""From an event to its deliveries: one for each endpoint that asks for it, stored and put on the queue."""
+"""From an event to its deliveries: one for each endpoint that asks for it, put on the queue."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -106,8 +106,9 @@ class EventFanOut(msgspec.Struct, frozen=True, kw_only=True):
     def fan_out(self, tenant: str, events: Sequence[Event], *, but: str | None = None) -> set[str]:
         """Have a tenant's events delivered. Returns the ids of those that must be given here again.
 
-        A repeat does nothing to a delivery that was begun. `but` is an endpoint that gets none. Raises
-        StoreError, and what the queue's client raises: then all of them must be given here again.
+        A repeat sends nothing again that was sent already, unless that is under way. `but` is an endpoint
+        that gets none. Raises StoreError, and what the queue's client raises: then all of them must be given
+        here again.
         """
         own = self.events.tenant(tenant)
         endpoints = [each for each in own.endpoints.all() if each.enabled and each.id != but]
@@ -117,12 +118,11 @@ class EventFanOut(msgspec.Struct, frozen=True, kw_only=True):
             for endpoint in endpoints
             if endpoint.wants(event.type)
         ]
-        added = [each for each in made if own.deliveries.add(each)]
-        return {each.event_id for each in self.queue.send(added, endpoints=len(endpoints))}
+        return {each.event_id for each in self.queue.send(made, endpoints=len(endpoints))}
 
 
 def new_delivery(endpoint: Endpoint, event: Event, clock: Clock) -> Delivery:
-    """The delivery of an event to an endpoint, with its first attempt now."""
+    """The delivery of an event to an endpoint, with its first attempt now. Nobody has stored it."""
     moment = clock()
     return Delivery(
         id=delivery_id(endpoint.id, event.id, at=event.at),
@@ -133,9 +133,22 @@ def new_delivery(endpoint: Endpoint, event: Event, clock: Clock) -> Delivery:
         event_at=event.at,
         created_at=moment,
         next_attempt_at=moment,
+        version=NOT_STORED,
     )
 
 
 def _job(delivery: Delivery, endpoints: int | None) -> str:
-    job = DeliveryJob(tenant=delivery.tenant, delivery_id=delivery.id, endpoints=endpoints)
+    job: DeliveryJob | FirstDeliveryJob
+    if delivery.version == NOT_STORED:
+        job = FirstDeliveryJob(
+            tenant=delivery.tenant,
+            endpoint_id=delivery.endpoint_id,
+            event_id=delivery.event_id,
+            event_type=delivery.event_type,
+            event_at=delivery.event_at,
+            made_at=delivery.created_at,
+            endpoints=endpoints,
+        )
+    else:
+        job = DeliveryJob(tenant=delivery.tenant, delivery_id=delivery.id, endpoints=endpoints)
     return msgspec.json.encode(job).decode()

@@ -116,8 +116,7 @@ class EndpointKeeper(msgspec.Struct, frozen=True, kw_only=True):
         event = endpoint_event(endpoint, EventType.PING, sequence, rendering(endpoint), self.clock)
         own.log.add(event)
         announce(self.bus(), endpoint, event)
-        delivery = new_delivery(endpoint, event, self.clock)
-        own.deliveries.add(delivery)
+        delivery = own.deliveries.add(new_delivery(endpoint, event, self.clock))
         self._send(delivery)
         return delivery
 

@@ -33,13 +33,9 @@ class Deliveries:
         self._tenant = tenant
         self._lists = Lists(items)
 
-    def add(self, delivery: Delivery) -> bool:
-        """Store a delivery. Returns whether no attempt of it was begun yet, also when it was there before."""
-        try:
-            self._items.put(self._item(delivery))
-        except ConditionFailedError as error:
-            return error.item is not None and error.item["version"] == delivery.version
-        return True
+    def add(self, delivery: Delivery) -> Delivery:
+        """Store a delivery that nobody has stored, and that has to wait. Raises VersionConflictError."""
+        return self._write(delivery)
 
     def get(self, delivery_id: str, *, at: datetime) -> Delivery:
         """A delivery that has not expired at `at`. Raises DeliveryNotFoundError."""
@@ -78,10 +74,6 @@ class Deliveries:
             began_at=now,
             lease_until=now + lease,
         )
-
-    def wait(self, delivery: Delivery) -> Delivery:
-        """Store a delivery that nobody has stored, and that has to wait. Raises VersionConflictError."""
-        return self._write(delivery)
 
     def cut_off(self, delivery: Delivery) -> Delivery:
         """Store a delivery that nobody has stored, and whose first attempt may have been cut off.
