@@ -60,7 +60,7 @@ def tried(ground: Ground, only: str, seed: int, count: int, at_once: int) -> tup
     every, clean = pairs.recorded(ground, flows, "clean")
     todo = pairs.chosen(every, seed=seed, only=only, count=count)
     all_of_them = len(pairs.chosen(every, seed=seed, only=only))
-    print(f"{len(todo)} of {all_of_them} pairs, {at_once} at once and {4 * at_once} that wait, seed {seed}", flush=True)
+    print(f"{len(todo)} of {all_of_them} pairs, {at_once} at once, seed {seed}", flush=True)
     results = pairs.tried(ground, todo, f"s{seed}", at_once=at_once, progress=_progress)
     print("\nevery change comes again, older ones after newer ones", flush=True)
     again.replay_changes(ground, seed)
