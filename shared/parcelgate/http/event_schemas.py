@@ -5,6 +5,7 @@
 writes them. The bus carries ids alone; the schemas are of what `GET /v1/events/{id}` shows and webhooks send.
 """
 
+import argparse
 import json
 import sys
 from collections.abc import Sequence
@@ -32,7 +33,11 @@ def text(kind: EventType) -> str:
 
 def main(arguments: Sequence[str]) -> None:
     """Write a file for each type into the named folder."""
-    folder = Path(arguments[0])
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {__spec__.name}", description=__doc__.partition("\n")[0]
+    )
+    parser.add_argument("folder", type=Path)
+    folder = parser.parse_args(arguments).folder
     folder.mkdir(parents=True, exist_ok=True)
     for kind in EventType:
         (folder / f"{kind}.json").write_text(text(kind), "utf-8")

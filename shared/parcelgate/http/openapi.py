@@ -5,6 +5,7 @@ then served as a file. So the function that serves it need not load the models. 
 the samples in `events/requests`, which the tests send too.
 """
 
+import argparse
 import json
 import sys
 import tomllib
@@ -356,9 +357,14 @@ def _numbers(schema: Any) -> Any:
 
 def main(arguments: Sequence[str]) -> None:
     """Write the document to the file that is named first, or to standard output."""
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {__spec__.name}", description=__doc__.partition("\n")[0]
+    )
+    parser.add_argument("file", type=Path, nargs="?")
+    file = parser.parse_args(arguments).file
     text = json.dumps(document(), ensure_ascii=False, separators=(",", ":"))
-    if arguments:
-        Path(arguments[0]).write_text(text, "utf-8")
+    if file:
+        file.write_text(text, "utf-8")
     else:
         sys.stdout.write(f"{text}\n")
 

@@ -13,9 +13,10 @@ from local.__main__ import MODULES
 from local.stack import processes
 
 PROGRAMS = sorted(
-    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__main__")
-    for folder in ("bench", "local", "tests")
-    for path in (ROOT / folder).rglob("*.py")
+    ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__main__")
+    for root, folders in ((ROOT, ("bench", "local", "sandbox", "tests")), (ROOT / "shared", ("parcelgate",)))
+    for folder in folders
+    for path in (root / folder).rglob("*.py")
     if path.name == "__main__.py" or '\nif __name__ == "__main__":\n' in path.read_text("utf-8")
 )
 NOT_BY_NAME = ("local", "tests.infra.synthesize")
