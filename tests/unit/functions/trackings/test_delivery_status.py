@@ -64,14 +64,14 @@ def test_an_order_stands_like_the_parcel_furthest_behind(
     assert shown(call("GET /v1/orders").json()["data"][0]) == expected
 
 
-def test_an_order_that_is_not_confirmed_is_pending_without_a_question(
+def test_an_order_that_is_not_confirmed_is_pending_without_a_second_question(
     backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order = backend.put(an_order(), an_event())
     faults = watched(backend, monkeypatch)
 
     assert shown(call("GET /v1/orders/{id}", id=order.id).json()) == ("pending", ["pending"])
-    assert faults.names == ["dynamodb.get_item"]
+    assert faults.names == ["dynamodb.batch_get_item"]
 
 
 @pytest.mark.parametrize(
