@@ -67,6 +67,7 @@ class Part(NamedTuple):
 PARTS = (
     Part("imports", "performance.md", "bench.imports"),
     Part("instructions", "performance.md", "bench.instructions", by_name_alone=True),
+    Part("snapshots", "performance.md", "bench.snapshots", by_name_alone=True),
     Part("peers", "performance.md", "bench.side_by_side"),
     Part("throughput", "performance.md", "bench.throughput"),
     Part("order-to-label", "performance.md", "bench.order_to_label"),

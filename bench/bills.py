@@ -21,7 +21,7 @@ from local import arguments
 QUOTAS = Path(__file__).with_name("quotas.toml")
 PEAK = 5
 """How many times the mean of the day the busiest hour of orders is. An assumption."""
-DAYS = 30.4
+DAYS = prices.MONTH_DAYS
 ALARM_METRICS, DASHBOARDS, METRICS = 70, 2, 60
 """The metrics that the template's alarms read, its dashboards, and the names of metrics in the code."""
 QUEUES, POLLERS, LONG_POLL = 11, 5, 20

@@ -26,6 +26,7 @@ MAIN_INDEXES = {
 }
 """The keys of each index of the main table, and what it holds besides."""
 EVENT_INDEXES = {name: (partition, "list_sk", ()) for name, partition in EVENT_PARTITIONS.items()}
+MONTH_DAYS = 30.4
 _OVERHEAD = 100
 """Bytes that DynamoDB adds to each stored item, and to each place in an index."""
 
@@ -194,8 +195,8 @@ def stored_bytes(lines: Iterable[Mapping[str, Any]], since: float) -> Usage:
         places = [in_index(item, index) for index in indexes(name).values()]
         size = sum(item_size(each) + _OVERHEAD for each in (item, *places) if each is not None)
         ends = float(item["expires_at"]["N"]) if "expires_at" in item else since + 400 * 86_400
-        in_tables += size / 1e9 * max(0.0, ends - since) / (30.4 * 86_400)
-    in_buckets = labels / 1e9 * 400 / 30.4
+        in_tables += size / 1e9 * max(0.0, ends - since) / (MONTH_DAYS * 86_400)
+    in_buckets = labels / 1e9 * 400 / MONTH_DAYS
     return Counter(  # type: ignore[misc]
         {"table_gb_month": in_tables, "backup_gb_month": in_tables, "s3_gb_month": in_buckets}
     )
