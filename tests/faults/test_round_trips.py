@@ -131,7 +131,7 @@ def test_a_webhook_is_one_read_and_one_write_before_its_answer(world: World) -> 
     assert calls == ["get HOOK", "put ENTRY"]
 
 
-def test_ten_rows_of_a_batch_are_three_writes_each_and_one_turn_for_all(world: World) -> None:
+def test_ten_rows_of_a_batch_are_three_writes_each_and_one_turn_and_price_list_for_all(world: World) -> None:
     """A row's order is stored before it is marked: when the time is over, another worker goes on with it."""
     world.create_batch([BODIES["ubi"](f"row-{number}") for number in range(10)])
     world.stream()
@@ -146,7 +146,7 @@ def test_ten_rows_of_a_batch_are_three_writes_each_and_one_turn_for_all(world: W
     calls = Counter(calls_of(world, lambda: work_batch({"Records": [record]}, Context())))
     assert calls == {
         "transact ORDER": 30,
-        "get RATE_CARD": 10,
+        "get RATE_CARD": 1,
         TURN: 1,
         # The worker's place among those of its account, and the batch itself.
         "update PLACES": 2,

@@ -79,6 +79,7 @@ from parcelgate.carriers.results import Confirmed, Failed, Mismatch, NotFound, O
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.ids import new_id
+from parcelgate.domain.measures import Money
 from parcelgate.domain.orders import Actor, Order, OrderStatus, Submission
 from parcelgate.domain.problems import CarrierWords, Problem
 from parcelgate.observability.logs import log, safe_error_fields
@@ -167,6 +168,8 @@ class Caller(NamedTuple):
         For a carrier that confirms later.
     actor
         Who goes on with an unsettled order, for its audit trail.
+    price
+        Gives an order's price by a rate card that was read for many. None: it is read for each.
     """
 
     deadline: Deadline
@@ -175,6 +178,7 @@ class Caller(NamedTuple):
     least_seconds: float = SEND_SECONDS
     callback: Callback | None = None
     actor: Actor = Actor.RETRY
+    price: Callable[[Order], Money | None] | None = None
 
 
 class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
@@ -416,6 +420,9 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
         marked = self._side_by_side(mark, orders)
         mine = [order for order in marked if order.submission.sender == sender]
         answers = self._create_many(carrier, mine, caller) if mine else []
+        if any(isinstance(answer, Confirmed) and answer.price is None for answer in answers):
+            card = transitions.rate_card(self.table, mine[0])
+            caller = caller._replace(price=partial(transitions.price_by, card))
         stored = self._side_by_side(store, [*zip(mine, answers, strict=True)])
         after = {order.id: order for order in (*marked, *stored)}
         return [after[order.id] for order in orders]
@@ -484,7 +491,8 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
         at = self.clock()
         match answer:
             case Confirmed():
-                return self._confirm(order, answer, transitions.workflow_ends(self.settings, at))
+                due = transitions.workflow_ends(self.settings, at)
+                return self._confirm(order, answer, due, price=caller.price)
             case Submitted():
                 return self._submitted(order, answer, caller)
             case RefusedError():
@@ -500,10 +508,17 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
                 return self.leave(order, answer, caller, partial(transitions.outcome_unknown, at=at))
 
     def _confirm(
-        self, order: Order, result: Confirmed, watch_at: datetime, *, actor: Actor = Actor.WORKFLOW
+        self,
+        order: Order,
+        result: Confirmed,
+        watch_at: datetime,
+        *,
+        actor: Actor = Actor.WORKFLOW,
+        price: Callable[[Order], Money | None] | None = None,
     ) -> Order:
         """Confirm the order, unless the carrier's number belongs to another order."""
-        by_rate_card = None if result.price else transitions.rate_card_price(self.table, order)
+        price = price or partial(transitions.rate_card_price, self.table)
+        by_rate_card = None if result.price else price(order)
         try:
             after, confirmed = self._change(
                 order,

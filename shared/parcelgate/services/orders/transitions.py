@@ -465,13 +465,26 @@ def rate_card_price(table: "Table", order: Order) -> Money | None:
 
     No trouble is raised: an order that is bought must be stored, also without its price.
     """
+    return price_by(rate_card(table, order), order)
+
+
+def rate_card(table: "Table", order: Order) -> RateCard | None:
+    """The price list of the order's account; None where its carrier tells prices itself. Raises nothing."""
     if "rates" in registry.profile(order.carrier).grades:
         return None
     try:
-        card = table.tenant(order.tenant).rate_cards.get(order.carrier, order.account)
-        return None if card is None else priced(card, order)
+        return table.tenant(order.tenant).rate_cards.get(order.carrier, order.account)
     except Exception as error:
         log.error("the rate card could not be read: no price", extra=safe_error_fields(error))
+        return None
+
+
+def price_by(card: RateCard | None, order: Order) -> Money | None:
+    """The order's price by this list. Raises nothing."""
+    try:
+        return None if card is None else priced(card, order)
+    except Exception as error:
+        log.error("the rate card has no price that can be read", extra=safe_error_fields(error))
         return None
 
 
