@@ -21,8 +21,9 @@ last (`tests/fixtures/written_formats.json`). It does not see keys, meanings, or
 
 WRITES = 3
 """The format of all that this release writes."""
-READS = (1, 3)
+READS = (1, 4)
 """The oldest and the newest format that this release can read.
 
-In format 2 parcels wait in poll buckets, in format 3 a delivery is stored with its first attempt.
+In format 2 parcels wait in poll buckets, in format 3 a delivery is stored with its first attempt. In format
+4 the bodies of events are compressed with the words that most of them have.
 """

@@ -10,6 +10,7 @@ from parcelgate.store import keys, lists
 from parcelgate.store.calls import ConditionFailedError, Item, Items, epoch
 from parcelgate.store.errors import EventNotFoundError
 from parcelgate.store.lists import Listing, Lists, Page
+from parcelgate.store.merchant_events.packing import unpack
 
 EVENT = "EVENT"
 _LIST = "EVENTS"
@@ -112,7 +113,7 @@ class EventLog:
             item = self._items.get(key)
             if item is None:
                 continue
-            before = zlib.decompress(item["doc"])
+            before = unpack(item["doc"])
             after = change(before)
             if after != before:
                 with suppress(ConditionFailedError):
@@ -171,14 +172,15 @@ class EventLog:
         }
 
     def _event(self, item: Item) -> Event:
+        at, sequence = _when(item)
         return Event(
             id=item["pk"].rpartition("#")[2],
             tenant=self._tenant,
             type=EventType(item["event_type"]),
-            at=datetime.fromisoformat(item["at"]),
-            sequence=item["sequence"],
-            body=zlib.decompress(item["doc"]),
-            order_id=item.get("order_id"),
+            at=at,
+            sequence=sequence,
+            body=unpack(item["doc"]),
+            order_id=item["order_pk"].rpartition("#")[2] if "order_pk" in item else None,
             tracking_id=item.get("tracking_id"),
         )
 
@@ -187,6 +189,14 @@ class EventLog:
 
     def _list(self, *parts: str) -> str:
         return keys.key(self._tenant, _LIST, *parts)
+
+
+def _when(item: Item) -> tuple[datetime, int]:
+    """When an event happened, and its sequence: its place in lists says so, and earlier each stood alone."""
+    at, _, own = item["list_sk"].partition("#")
+    if "sequence" in item:
+        return datetime.fromisoformat(item["at"]), item["sequence"]
+    return datetime.fromisoformat(at), int(own.partition(".")[0])
 
 
 def _place(event: Event) -> str:
