@@ -1,7 +1,6 @@
 """Promise 8, when a recipient is erased: nothing of the person is left, and nothing brings it back."""
 
 import json
-import zlib
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -15,6 +14,7 @@ from parcelgate.domain.orders import LabelStatus, Order, OrderStatus, Refund
 from parcelgate.domain.trackings import NextCarrier, ProofOfDelivery, Saying, Source, TrackingEvent
 from parcelgate.domain.trackings import TrackingStatus as Status
 from parcelgate.runtime import runtime
+from parcelgate.store.merchant_events.packing import unpack
 from tests.faults.test_marked_data import ADDRESS, MARKS, SECRET, body
 from tests.support.api import Body, Reply, call
 from tests.support.bodies import CARRIERS
@@ -79,9 +79,7 @@ def everything(world: World) -> dict[str, str]:
         if item["sk"]["S"] in KEPT_FOR_A_WHILE:
             continue
         plain = {
-            name: zlib.decompress(bytes(value["B"])).decode()
-            if "B" in value and name == "doc"
-            else str(value)
+            name: unpack(bytes(value["B"])).decode() if "B" in value and name == "doc" else str(value)
             for name, value in item.items()
         }
         texts[f"{item['pk']['S']} {item['sk']['S']}"] = json.dumps(plain)
