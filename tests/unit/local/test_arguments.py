@@ -38,6 +38,11 @@ NUMBERS = (
     ("mutation", "SKIP", "-1", "a whole number from 0 is allowed, and not -1"),
     ("properties", "EXAMPLES", "1e3", "a whole number from 1 is allowed, and not 1e3"),
 )
+OPTIONS = (
+    ("bench.fewer_polls", "--parcels", "100", "a whole number from 1000 is allowed, and not 100"),
+    ("bench.scale", "--speed", "0", "a number above 0 is allowed, and not 0"),
+    ("bench.costs", "--orders", "none", "a whole number from 1 is allowed, and not none"),
+)
 RUN = """
 import contextlib, io, json, os, runpy, subprocess, sys
 
@@ -81,8 +86,9 @@ def test_a_program_says_what_it_does_and_refuses_in_words_what_it_cannot_use() -
     programs += [("local", [name]) for name in MODULES]
     asked, wrong = ([(name, [*words, each], {}) for name, words in programs] for each in ("--help", "--no"))
     numbers = [("local", [name], {variable: text}) for name, variable, text, _ in NUMBERS]
+    options = [(name, [option, text], {}) for name, option, text, _ in OPTIONS]
 
-    results = iter(run(*asked, *wrong, *numbers))
+    results = iter(run(*asked, *wrong, *numbers, *options))
 
     for name, words, _ in asked:
         code, out, err = next(results)
@@ -91,6 +97,9 @@ def test_a_program_says_what_it_does_and_refuses_in_words_what_it_cannot_use() -
         assert next(results)[0] == OTHER_CODES.get(name, 2), (name, words)
     for _, variable, _, allowed in NUMBERS:
         assert next(results) == (2, "", f"{variable}: {allowed}\n")
+    for _, option, _, allowed in OPTIONS:
+        code, _, err = next(results)
+        assert (code, err.splitlines()[-1].partition(": error: ")[2]) == (2, f"argument {option}: {allowed}")
 
 
 def test_a_number_that_can_be_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
