@@ -108,6 +108,7 @@ CA = {"/ship_to/country": "CA", "/ship_to/state": "QC", "/ship_to/postcode": "H3
         ("/parcels/0/declared_value/currency", "usd", "USD", {"/parcels/0/declared_value/amount": 1}),
         (f"{ITEM}/unit_value/amount", 59.699999999999996, Decimal("59.70"), {}),
         (f"{ITEM}/unit_value/amount", "33.333333333333336", Decimal("33.33"), {}),
+        (f"{ITEM}/unit_value/amount", f"552734200431.365{'0' * 20}1", Decimal("552734200431.37"), {}),
         (f"{ITEM}/unit_value/amount", "100.00", Decimal(100), {f"{ITEM}/unit_value/currency": "JPY"}),
         (f"{ITEM}/unit_value/amount", "1.234", Decimal("1.234"), {f"{ITEM}/unit_value/currency": "KWD"}),
         ("/parcels/0/weight/value", "1.5 ", Decimal("1.5"), {}),

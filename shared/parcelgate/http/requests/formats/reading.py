@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, date, datetime
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 from typing import Any, NoReturn
 from unicodedata import normalize
 
@@ -26,6 +26,8 @@ MAX_DEPTH = 50
 """The deepest nesting that is read. No valid body comes near it."""
 _LARGEST_EXPONENT = 1000
 """The largest power of ten. Every field takes far less, and decimal arithmetic overflows far beyond."""
+_EXACT = Context(prec=64)
+"""Has more digits than any number that is read: with too few of them rounding fails."""
 _DECIMAL = re.compile(r"-?\d{1,30}(\.\d{1,30})?", re.ASCII)
 _DASH = re.compile(r"[\u2010-\u2015\u2212]")
 _PHONE = re.compile(
@@ -216,10 +218,10 @@ def number(value: object, *, below: int, places: int, positive: bool = True) -> 
     if not amount.is_finite() or amount < 0 or amount >= below or (positive and amount == 0):
         raise WrongValueError("out_of_range", f"Must be {least}, and less than {below:,}.")
     if decimals_of(amount) > places:
-        amount = amount.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
+        amount = amount.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP, _EXACT)
         if positive and amount == 0:
             raise WrongValueError("out_of_range", f"Must be {least} when rounded to {places} decimals.")
-    return Decimal(format(abs(amount), "f"))
+    return Decimal(format(amount.copy_abs(), "f"))
 
 
 def decimals_of(amount: Decimal) -> int:
