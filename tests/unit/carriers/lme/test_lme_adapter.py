@@ -586,9 +586,12 @@ def test_a_signed_push_is_believed_and_another_says_only_whom_to_ask_about() -> 
 
 def test_a_push_of_another_channel_says_only_whom_to_ask_about() -> None:
     assert pushed({**ROUTE, "channel": APP_KEY.upper()}, signed=True).trust is Trust.BELIEVED
-    assert pushed({**ROUTE, "channel": "another"}, signed=True).trust is Trust.NUDGE
+    found = pushed({**ROUTE, "channel": "another"}, signed=True)
+    assert (found.trust, found.reason) == (Trust.NUDGE, "sent for another app key")
 
 
 def test_a_push_about_nothing_cannot_be_read() -> None:
-    assert pushed({"hello": "world"}, signed=True).trust is Trust.UNREADABLE
-    assert adapter().verify_webhook({}, b"\xff").trust is Trust.UNREADABLE
+    found = pushed({"hello": "world"}, signed=True)
+    assert (found.trust, found.reason) == (Trust.UNREADABLE, "its content cannot be read")
+    found = adapter().verify_webhook({}, b"\xff")
+    assert (found.trust, found.reason) == (Trust.UNREADABLE, "cannot be read")

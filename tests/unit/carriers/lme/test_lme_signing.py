@@ -78,6 +78,7 @@ def test_the_sdks_signature_is_believed_and_every_change_is_not(request_: Any) -
 
 def test_the_timestamp_is_in_milliseconds() -> None:
     assert signing.milliseconds(datetime(2026, 11, 21, 17, 24, 35, 19_999, tzinfo=UTC)) == "1795281875019"
+    assert signing.milliseconds(datetime(2026, 11, 21, 17, 24, 35, 999_999, tzinfo=UTC)) == "1795281875999"
 
 
 # openssl.
@@ -125,6 +126,13 @@ def test_the_request_id_is_the_md5_that_openssl_finds() -> None:
 # Keys.
 
 
+@pytest.fixture
+def nothing_remembered() -> None:
+    """Keys are read anew, and not taken from what this process has read before."""
+    signing.private_key.cache_clear()
+    signing.public_key.cache_clear()
+
+
 @pytest.mark.parametrize("bits", [1024, 1536, 2048])
 def test_block_sizes_follow_from_the_key(bits: int) -> None:
     key = rsa.generate_private_key(65537, bits)
@@ -134,6 +142,7 @@ def test_block_sizes_follow_from_the_key(bits: int) -> None:
     assert signing.unseal(sealed, key) == content
 
 
+@pytest.mark.usefixtures("nothing_remembered")
 def test_keys_come_as_base64_der_or_pem(pem: dict[str, Path]) -> None:
     for name, read, known in (
         ("client_private", signing.private_key, CLIENT_PRIVATE),
@@ -147,6 +156,7 @@ def test_keys_come_as_base64_der_or_pem(pem: dict[str, Path]) -> None:
             assert getattr(found, numbers)() == getattr(known, numbers)()
 
 
+@pytest.mark.usefixtures("nothing_remembered")
 def test_keys_of_the_older_form_are_read_too() -> None:
     private = CLIENT_PRIVATE.private_bytes(Encoding.DER, PrivateFormat.TraditionalOpenSSL, NoEncryption())
     public = CLIENT_PUBLIC.public_bytes(Encoding.PEM, PublicFormat.PKCS1).decode()
@@ -154,6 +164,7 @@ def test_keys_of_the_older_form_are_read_too() -> None:
     assert signing.public_key(public).public_numbers() == CLIENT_PUBLIC.public_numbers()
 
 
+@pytest.mark.usefixtures("nothing_remembered")
 def test_what_is_no_rsa_key_is_told_without_quoting_it() -> None:
     curve = ec.generate_private_key(ec.SECP256R1())
     private = curve.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
@@ -166,6 +177,7 @@ def test_what_is_no_rsa_key_is_told_without_quoting_it() -> None:
         (signing.public_key, VECTORS["client_private"]),
         (signing.public_key, "-----BEGIN PUBLIC KEY-----\ns3cret"),
         (signing.private_key, "Schlüssel"),
+        (signing.private_key, f"{VECTORS['client_private'][:40]}!{VECTORS['client_private'][40:]}"),
     ):
         with pytest.raises(signing.KeyFormatError) as raised:
             read(text)  # type: ignore[operator]
@@ -177,6 +189,12 @@ def test_what_is_no_rsa_key_is_told_without_quoting_it() -> None:
 def test_what_was_not_sealed_for_us_is_unreadable(text: str) -> None:
     with pytest.raises(signing.UnreadableError):
         signing.decoded(signing.unseal(text, CLIENT_PRIVATE))
+
+
+def test_what_was_sealed_for_us_has_no_other_characters() -> None:
+    sealed = signing.seal(b'{"a": 1}', CLIENT_PUBLIC)
+    with pytest.raises(signing.UnreadableError):
+        signing.unseal(f"{sealed[:40]}!{sealed[40:]}", CLIENT_PRIVATE)
 
 
 def test_the_wrong_key_opens_nothing() -> None:
@@ -240,19 +258,28 @@ def test_a_push_without_its_signature_is_only_a_nudge(header: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "changed",
+    ("changed", "reason"),
     [
-        {"Sign": "Zm9v"},
-        {"Sign": "not Base64"},
-        {"AppKey": "OTHER"},
-        {"Timestamp": "soon"},
-        {"Timestamp": "1795262400001"},
-        {"Timestamp": "٣"},
-        {"Timestamp": "9" * 40},
+        ({"Sign": "Zm9v"}, "its signature is wrong"),
+        ({"Sign": "not Base64"}, "its signature is wrong"),
+        ({"AppKey": "OTHER"}, "signed for another app key"),
+        ({"Timestamp": "soon"}, "its time cannot be read"),
+        ({"Timestamp": "1795262400001"}, "its signature is wrong"),
+        ({"Timestamp": "٣"}, "its time cannot be read"),
+        ({"Timestamp": "9" * 14}, "its signature is wrong"),
+        ({"Timestamp": "9" * 15}, "its time cannot be read"),
     ],
 )
-def test_a_push_with_a_wrong_signature_is_only_a_nudge(changed: dict[str, str]) -> None:
-    assert push(**changed).trust is Trust.NUDGE
+def test_a_push_with_a_wrong_signature_is_only_a_nudge(changed: dict[str, str], reason: str) -> None:
+    found = push(**changed)
+    assert (found.trust, found.reason) == (Trust.NUDGE, reason)
+
+
+def test_a_signature_has_no_other_characters() -> None:
+    data, timestamp = signing.seal(json.dumps(EVENT).encode(), CLIENT_PUBLIC), signing.milliseconds(NOON)
+    sign = signing.signature(APP_KEY, data, timestamp, LME_PRIVATE)
+    assert push(data=data, Sign=sign).trust is Trust.BELIEVED
+    assert push(data=data, Sign=f"{sign[:40]}!{sign[40:]}").trust is Trust.NUDGE
 
 
 def test_a_signature_cannot_be_moved_to_another_body() -> None:
@@ -272,7 +299,7 @@ def test_a_second_timestamp_does_not_make_an_old_push_young() -> None:
 
 def test_a_plain_body_is_only_a_nudge() -> None:
     found = push(body=json.dumps(EVENT).encode())
-    assert (found.trust, found.fields) == (Trust.NUDGE, EVENT)
+    assert (found.trust, found.reason, found.fields) == (Trust.NUDGE, "not encrypted", EVENT)
 
 
 UNREADABLE = {

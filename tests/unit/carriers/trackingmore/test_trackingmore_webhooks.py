@@ -180,6 +180,7 @@ def test_a_time_is_read_in_several_forms(time: str, fresh: bool) -> None:
 def test_a_fresh_webhook_says_whom_to_ask_about_and_nothing_of_it_is_believed() -> None:
     found = reading(webhook(data=item(status="delivered")))
     assert found.trust is Trust.NUDGE
+    assert found.reason == "TrackingMore signs the time only, not the content"
     assert found.history is not None
     assert (found.history.carrier_code, found.history.tracking_number) == RP
     assert found.history.events == ()
