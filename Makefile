@@ -55,8 +55,8 @@ mutation: setup ## Change single expressions of the riskiest code and see whethe
 properties: setup ## Try many examples on every parser of outside bytes (EXAMPLES=1500 for each property)
 	@EXAMPLES="$(EXAMPLES)" $(VENV)/bin/python -m local properties
 
-contract: setup ## Make calls from the API's own document, in sequences (CASES=2000 SEED=1, at least some 600)
-	@CASES="$(CASES)" SEED="$(SEED)" $(VENV)/bin/python -m local contract
+contract: setup ## Make calls from the API's own document, in sequences (STACK=1 CASES=2000 SEED=1 WORKERS=3, at least some 600)
+	@STACK="$(STACK)" CASES="$(CASES)" SEED="$(SEED)" WORKERS="$(WORKERS)" $(VENV)/bin/python -m local contract
 
 pictures: setup ## Make the pictures of the README again, from the running stack or a new one
 	@$(VENV)/bin/python -m local pictures

@@ -1,20 +1,19 @@
 """`make contract`: calls that schemathesis makes from the API's own document, one leading to the next.
 
-    make contract                        2,000 calls of the functions or more, in one process
-    make contract CASES=20000 SEED=7     so many, in runs with the seeds 7, 8, 9 and so on
+    make contract                           2,000 calls of the functions or more, in one process
+    make contract CASES=20000 SEED=7        so many, in runs with the seeds 7, 8, 9 and so on
+    make contract STACK=1 CASES=20000       over HTTP, on a stack of its own; three runs at once (WORKERS=3)
+    make contract STACK=up                  on the stack of `make up`
 
-A run is never cut short: it makes some 600 calls, so that CASES=1 makes as many. Each operation is called by
-itself first. The tool's stateful phase then takes what a call answers, such as
-the id of an order, to later calls. A run begins with some orders, a batch, a parcel and an endpoint. An
-answer must be no server error, and must be as the document says. Each run has a new world, and an error
-that no function handles is found as well. The counts go to `docs/reliability.md`, between two marks;
-those of the same command with other seeds stay. Ends with 1 when something was found.
+A run is never cut short: it makes some 600 calls, and on a stack 2,000. Each operation is called by itself
+first. The tool's stateful phase then takes what a call answers, such as the id of an order, to later calls.
+A run begins with some orders, a batch, parcels and an endpoint. An answer must be no server error, and must
+be as the document says. Each run has a new world, and an error that no function handles is found as well; on
+a stack it is found in the logs (`tests/contract/stack.py`). The counts go to `docs/reliability.md`; in one
+process, those of other commands stay. Ends with 1 when something was found.
 """
 
-import json
 import os
-import re
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,65 +21,23 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
-
-import httpx
 
 from local import ROOT, arguments
-from local.toolchain.tools import environment
+from parcelgate.carriers import registry
 from parcelgate.observability.logs import log
-from tests.support.api import openapi_document, order_body
-from tests.support.bodies import lme_body, ubi_body
+from tests.contract.runs import Run, Served, account_limits, fill, run, words
+from tests.support.api import TENANT
 
 PAGE = ROOT / "docs" / "reliability.md"
 BEGIN, END = "<!-- made by make contract -->", "<!-- end of what make contract made -->"
+STACK_BEGIN = "<!-- made by make contract STACK=1 -->"
+STACK_END = "<!-- end of what make contract STACK=1 made -->"
 HEAD = (
     "| Command, date | Seeds | Sequences | Calls | Most operations called | Answers that are wrong |",
     "| --- | --- | --- | --- | --- | --- |",
 )
-SETTINGS = """
-[phases.fuzzing]
-generation.max-examples = 8
-[phases.stateful]
-generation.max-examples = 120
-"""
-"""How many calls of each operation the tool is to make in one run, and then how many sequences of calls."""
-CASES = 2000
-PAUSES = "pauseAccount"
-"""The operation that is left out: 503 is the right answer about an account that is paused."""
-CHECKS = (
-    "not_a_server_error",
-    "status_code_conformance",
-    "content_type_conformance",
-    "response_headers_conformance",
-    "response_schema_conformance",
-)
-_COUNTED = (
-    r"Scenarios: +(\d[\d,]*)",
-    r"(\d[\d,]*) generated",
-    r"Tested: +(\d[\d,]*)",
-    r"(\d[\d,]*) unique failures?",
-)
-"""What the tool says of a run: sequences, calls, operations and failures."""
-
-
-class Served(NamedTuple):
-    """The API under test. `errors` are what no function handled, where that can be seen."""
-
-    url: str
-    key: str
-    errors: list[str]
-
-
-class Run(NamedTuple):
-    """What came of one run of the tool; `found` are its words about answers that are wrong."""
-
-    seed: int
-    sequences: int
-    calls: int
-    operations: int
-    wrong: int
-    found: str
+CASES, WORKERS = 2000, 3
+"""Calls that are made at least, and runs at once on a stack."""
 
 
 @contextmanager
@@ -106,62 +63,15 @@ def in_process() -> Iterator[Served]:
     os.environ["PARCELGATE_CARRIERS_OVER_HTTP"] = "yes"
     served, errors = ServedWorld(), list[str]()
     with quietly(), running_sandbox() as sandbox, worlds(sandbox) as make, served.running(make):
+        with served.hold() as world:
+            for carrier in registry.trackers():
+                world.put_account(carrier, sandbox.logins[carrier], limits=account_limits())
+                world.table.tenant(TENANT).account_names.add(carrier, "default")
         try:
             yield Served(served.url, served.key(), errors)
         finally:
             errors += served.errors
             served.errors.clear()
-
-
-def fill(served: Served, seed: int) -> dict[str, list[str]]:
-    """Make some of everything. Returns the ids, by the word of a path that they follow."""
-    key = {"authorization": f"Bearer {served.key}"}
-    with httpx.Client(base_url=served.url, headers=key, timeout=60, trust_env=False) as http:
-        for body in (ubi_body, lme_body, order_body):
-            for place in range(2):
-                http.post("/v1/orders", json=body(f"contract-{seed}-{place}")).raise_for_status()
-        rows = [ubi_body(f"contract-{seed}-row-{place}") for place in range(3)]
-        http.post("/v1/orders/batch", json={"orders": rows}).raise_for_status()
-        http.post("/v1/webhook-endpoints", json={"url": "https://shop.example.com/hooks"}).raise_for_status()
-        http.post("/v1/trackings", json={"tracking_number": f"RR{seed}CN", "carrier_code": "china-ems"})
-        known = {
-            word: [each["id"] for each in http.get(f"/v1/{word}").raise_for_status().json()["data"]]
-            for word in ("orders", "trackings", "events", "webhook-endpoints")
-        }
-    carriers = ["ubi", "lme", "lso", "trackingmore"]
-    return known | {"carriers": carriers, "carrier-accounts": carriers, "{carrier}": ["default"]}
-
-
-def run(served: Served, seed: int, folder: Path, known: dict[str, list[str]]) -> Run:
-    """Let the tool make one run."""
-    schema, orders, ids = (folder / f"{name}.json" for name in ("openapi", "orders", "known"))
-    schema.write_text(json.dumps(openapi_document()), "utf-8")
-    orders.write_text(json.dumps([ubi_body(), lme_body(), order_body()]), "utf-8")
-    hooks = {"PYTHONPATH": str(Path(__file__).parent), "SCHEMATHESIS_HOOKS": "hooks"}
-    hooks |= {"PARCELGATE_CONTRACT_ORDERS": str(orders), "PARCELGATE_CONTRACT_KNOWN": str(ids)}
-    ids.write_text(json.dumps(known), "utf-8")
-    (folder / "schemathesis.toml").write_text(SETTINGS, "utf-8")
-    done = subprocess.run(
-        [
-            *(environment("contract") / "bin" / "st", "--no-color", "run", schema),
-            *("--url", served.url, "--header", f"Authorization: Bearer {served.key}"),
-            *("--phases", "fuzzing,stateful", "--exclude-operation-id", PAUSES, "--seed", str(seed)),
-            *("--checks", ",".join(CHECKS), "--suppress-health-check", "all", "--request-timeout", "60"),
-            "--continue-on-failure",
-        ],
-        cwd=folder,
-        env=os.environ | hooks,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    numbers = [re.search(words, done.stdout) for words in _COUNTED]
-    if not all(numbers[:3]):
-        sys.exit(f"contract: the tool did not run:\n{done.stdout[-3000:]}{done.stderr[-2000:]}")
-    counts = [int(each[1].replace(",", "")) if each else 0 for each in numbers]
-    if done.returncode:
-        counts[-1] = max(counts[-1], 1)
-    return Run(seed, *counts, done.stdout if done.returncode else "")
 
 
 def with_row(page: str, runs: Sequence[Run], wrong: int, command: str) -> str:
@@ -187,26 +97,50 @@ def _cells(line: str) -> list[str]:
     return [cell.strip() for cell in line.strip("|").split("|")]
 
 
+def written(page: str, report: str) -> str:
+    """The page with what a run on a stack came to, in the place of what an earlier one did."""
+    before, _, rest = page.partition(STACK_BEGIN)
+    _, _, after = rest.partition(STACK_END)
+    return f"{before}{STACK_BEGIN}\n\n{report}\n\n{STACK_END}{after}"
+
+
 def main() -> int:
     """Make as many calls as the environment asks for; return the exit code."""
-    given = {name: os.environ.get(name, "") for name in ("CASES", "SEED")}
+    given = {name: os.environ.get(name, "") for name in ("STACK", "CASES", "SEED", "WORKERS")}
     cases, seed = arguments.whole("CASES", CASES, least=1), arguments.whole("SEED", 1)
     command = " ".join(["make contract", *(f"{name}={value}" for name, value in given.items() if value)])
-    runs: list[Run] = []
-    wrong = 0
     with tempfile.TemporaryDirectory(prefix="parcelgate-contract-") as folder:
-        while sum(each.calls for each in runs) < cases:
-            began = time.monotonic()
-            with in_process() as served:
-                known = fill(served, seed)
-                runs.append(run(served, seed, Path(folder), known))
-            wrong += len(served.errors) + runs[-1].wrong
-            print(*served.errors, runs[-1].found, sep="\n")
-            calls, seconds = sum(each.calls for each in runs), time.monotonic() - began
-            print(f"seed {seed}: {runs[-1].calls} calls in {seconds:.0f} s, {calls} in all", flush=True)
-            PAGE.write_text(with_row(PAGE.read_text("utf-8"), runs, wrong, command), "utf-8")
-            seed += 1
+        if given["STACK"]:
+            at_once = arguments.whole("WORKERS", WORKERS, least=1)
+            return _on_a_stack(given["STACK"], cases, seed, at_once, Path(folder), command)
+        return _in_one_process(cases, seed, Path(folder), command)
+
+
+def _in_one_process(cases: int, seed: int, folder: Path, command: str) -> int:
+    done: list[Run] = []
+    wrong = 0
+    while sum(each.calls for each in done) < cases:
+        began = time.monotonic()
+        with in_process() as served:
+            done.append(run(served, seed, folder, fill(served, seed)))
+        wrong += len(served.errors) + done[-1].wrong
+        print(*served.errors, done[-1].found, sep="\n")
+        calls, seconds = sum(each.calls for each in done), time.monotonic() - began
+        print(f"seed {seed}: {done[-1].calls} calls in {seconds:.0f} s, {calls} in all", flush=True)
+        PAGE.write_text(with_row(PAGE.read_text("utf-8"), done, wrong, command), "utf-8")
+        seed += 1
     return int(wrong > 0)
+
+
+def _on_a_stack(which: str, cases: int, seed: int, at_once: int, folder: Path, command: str) -> int:
+    from tests.contract import stack
+
+    outcome = stack.tried(which, cases, seed, at_once, folder)
+    report = stack.report(outcome, command)
+    print(f"\n{report}")
+    print(*map(words, outcome.errors), *outcome.wrong, sep="\n")
+    PAGE.write_text(written(PAGE.read_text("utf-8"), report), "utf-8")
+    return int(bool(outcome.errors or outcome.wrong or any(each.wrong for each in outcome.runs)))
 
 
 if __name__ == "__main__":

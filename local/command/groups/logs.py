@@ -114,7 +114,7 @@ def logs(
     begin = _begin(since, now=datetime.now(UTC))
     deployment = Deployment.named(stack)
     prefix = f"{(stack or LOCAL_NAME)}-"
-    groups = _groups(deployment.client("lambda"), prefix, functions or ())
+    groups = log_groups(deployment.client("lambda"), prefix, functions or ())
     # The emulator takes any such pattern for one that fits everything, or for one that fits nothing.
     pattern = _pattern(order, level) if stack is not None else None
     reader = Reader(deployment.client("logs"), groups, begin, pattern)
@@ -243,7 +243,7 @@ def _nothing(client: Any, prefix: str, order: str | None, level: str) -> str:
     )
 
 
-def _groups(client: Any, prefix: str, wanted: Sequence[str]) -> dict[str, str]:
+def log_groups(client: Any, prefix: str, wanted: Sequence[str]) -> dict[str, str]:
     """Return the log group of each function of the stack, or of the wanted ones."""
     groups = {
         name: (each.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{each['FunctionName']}"

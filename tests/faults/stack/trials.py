@@ -123,15 +123,16 @@ class Ground:
         """Forget a case of the proxy."""
         self.proxy.delete(f"/_faults/cases/{case}").raise_for_status()
 
-    def trial(self, tenant: str, carriers: tuple[str, ...]) -> "Trial":
-        """Open a merchant's tenant."""
+    def trial(self, tenant: str, carriers: tuple[str, ...], **accounts: Any) -> "Trial":
+        """Open a merchant's tenant. Its carrier accounts have `accounts` besides, such as `limits`."""
         logins = {carrier: {"default": _LOGINS[carrier](tenant)} for carrier in carriers}
         entered = {carrier: {tenant: each["default"]} for carrier, each in logins.items()}
         self.sandbox.post("/_sandbox/accounts", json=entered).raise_for_status()
-        for carrier, accounts in logins.items():
+        for carrier, of_carrier in logins.items():
             secret = {
-                "base_url": f"{self.stack.carriers_url}/{carrier}",
-                "credentials": accounts["default"],
+                "base_url": f"{self.stack.carriers_url or self.stack.sandbox_url}/{carrier}",
+                "credentials": of_carrier["default"],
+                **accounts,
             }
             name = f"{self.deployment.outputs['SecretPrefix']}/{tenant}/{carrier}/default"
             self.secrets.create_secret(Name=name, SecretString=json.dumps(secret))
