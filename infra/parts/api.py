@@ -107,7 +107,10 @@ def add_api_functions(
         "change_trackings": [joins, accounts, polls.nudge_access(), polls.pace()],
         "ask_aggregator": [settles, accounts],
         "read_trackings": [table("GetItem", "BatchGetItem", "Query", query=LISTS)],
-        "read_events": [base.store.events_access("GetItem", "BatchGetItem", query=EVENT_LISTS)],
+        "read_events": [
+            base.store.events_access("GetItem", "BatchGetItem", query=EVENT_LISTS),
+            table("GetItem"),
+        ],
         "manage_endpoints": [
             settles,
             base.store.events_access(

@@ -471,7 +471,7 @@ class Runtime:
         """Reads the events for merchants."""
         from parcelgate.services.events.reader import EventReader
 
-        return EventReader(events=self.events_table)
+        return EventReader(table=self.table, events=self.events_table)
 
     # Merchants' endpoints
 

@@ -126,6 +126,7 @@ MAY: dict[str, dict[str, set[str]]] = {
         "table by_reference": {"dynamodb:Query"},
     },
     "read_events": {
+        "table": READ,
         "events table": READ | {"dynamodb:BatchGetItem"},
         "events table by_time": {"dynamodb:Query"},
         "events table by_topic": {"dynamodb:Query"},

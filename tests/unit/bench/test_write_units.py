@@ -97,6 +97,6 @@ def test_an_event_that_an_endpoint_takes_at_once_takes_few(
     tell(1)
     units = counted_in(world, monkeypatch)
     tell(2)
-    assert units["EVENT"] <= 4
+    assert units["EVENT"] <= 3
     assert units["DELIVERY"] <= 2
-    assert units.total() <= 6, units
+    assert units.total() <= 5, units

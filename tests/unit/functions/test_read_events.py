@@ -26,6 +26,7 @@ PARCEL = a_tracking(id="trk_1", order_id=ORDER.id)
 def told(backend: Backend) -> list[Event]:
     """An order and its parcel were told of, newest first."""
     at = now()
+    backend.table.tenant("acme").trackings.add(PARCEL)
     events = [
         an_event_showing(ORDER, "order.confirmed", at=at - timedelta(minutes=3)),
         an_event_showing(ORDER, "label.ready", at=at - timedelta(minutes=2)),

@@ -1,6 +1,7 @@
 """Reading what merchants were told: one event, and many."""
 
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -8,10 +9,12 @@ import msgspec
 
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.merchants.events import Event, EventType, Topic
+from parcelgate.store.errors import TrackingNotFoundError
 from parcelgate.store.lists import Page
 
 if TYPE_CHECKING:
     from parcelgate.store.merchant_events.table import EventsTable
+    from parcelgate.store.table import Table
 
 
 class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +38,7 @@ class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
 class EventReader(msgspec.Struct, frozen=True, kw_only=True):
     """Reads a tenant's event log. Another tenant's event does not exist here."""
 
+    table: "Table"
     events: "EventsTable"
     clock: Clock = now
 
@@ -58,9 +62,17 @@ class EventReader(msgspec.Struct, frozen=True, kw_only=True):
         there, and its cursor leads on from that place.
         """
         log, at = self.events.tenant(tenant).log, self.clock()
-        filters = msgspec.structs.asdict(chosen)
+        filters = msgspec.structs.asdict(chosen) | {"of_order": self._order_of(tenant, chosen.tracking_id)}
         page = log.page(at=at, topics=topics, limit=limit, cursor=cursor, **filters)
         most = max(1, fits(page.data))
         if most >= len(page.data):
             return page
         return log.page(at=at, topics=topics, limit=most, cursor=cursor, **filters)
+
+    def _order_of(self, tenant: str, tracking_id: str | None) -> str | None:
+        """The order whose parcel a tracking is."""
+        if tracking_id is None:
+            return None
+        with suppress(TrackingNotFoundError):
+            return self.table.tenant(tenant).trackings.get(tracking_id).order_id
+        return None

@@ -27,7 +27,7 @@ by_time             list_pk             all events; the deliveries of an endpoin
 by_topic            topic_pk            all of orders; none of trackings
 by_type             type_pk             all of one type, save `tracking.updated`
 by_order            order_pk            those of an order and of its parcels
-by_subject          subject_pk          those of a tracking
+by_subject          subject_pk          those of a tracking that is no order's parcel
 by_order_type       order_type_pk       nothing new, and nobody reads it
 by_tracking_type    tracking_type_pk    nothing new, and nobody reads it
 ==================  ==================  ======================================================
@@ -42,6 +42,7 @@ who may call an endpoint                    UpdateItem, conditional
 deliveries of an endpoint                   Query by_time, BatchGetItem
 whose attempt it is                         PutItem over the version that was read
 events of a type, an order, a tracking      Query of the index of these, BatchGetItem
+events of an order's parcel                 Query by_order, BatchGetItem; read and compared
 events of an order or a tracking by type    the same, read and compared
 events of an order and one tracking         as of the tracking: its order never changes
 ==========================================  ===================================================

@@ -52,6 +52,7 @@ class EventLog:
         type: EventType | None = None,
         order_id: str | None = None,
         tracking_id: str | None = None,
+        of_order: str | None = None,
         after: datetime | None = None,
         before: datetime | None = None,
         limit: int = 20,
@@ -59,11 +60,12 @@ class EventLog:
     ) -> Page[Event]:
         """One page of the events of the 30 days before `at` that pass all filters, newest first.
 
-        Times are exclusive bounds. Of other topics than `topics` nothing is shown, as if it were not there.
-        Pages are full save the last one. `limit` may change from page to page, the filters may not.
+        `of_order` is the order whose parcel the tracking is, if it is one's: its events stand in that order's
+        list. Times are exclusive bounds. Of other topics than `topics` nothing is shown, as if it were not
+        there. Pages are full save the last one. `limit` may change from page to page, the filters may not.
         Raises BadCursorError for a cursor that this list has not given out.
         """
-        listing = self._listing(frozenset(topics), type, order_id, tracking_id)
+        listing = self._listing(frozenset(topics), type, order_id, tracking_id, of_order)
         if listing is None:
             return Page([], None)
 
@@ -84,6 +86,7 @@ class EventLog:
                 event
                 for event in events
                 if order_id in (None, event.order_id)
+                and tracking_id in (None, event.tracking_id)
                 and type in (None, event.type)
                 and event.type.topic in wanted
             ]
@@ -124,6 +127,7 @@ class EventLog:
         kind: EventType | None,
         order_id: str | None,
         tracking_id: str | None,
+        of_order: str | None,
     ) -> Listing | None:
         """The list that has all of these and little else; None where there can be no such event."""
         if not topics or (kind is not None and kind.topic not in topics):
@@ -133,6 +137,8 @@ class EventLog:
         if tracking_id is not None and (Topic.TRACKINGS not in topics or not keys.is_id(tracking_id)):
             return None
         # Of one tracking or order there are few events: those of a type or topic are picked out of all.
+        if tracking_id is not None and of_order is not None:
+            return Listing("by_order", self._list("ORDER", of_order))
         if tracking_id is not None:
             return Listing("by_subject", self._list("TRACKING", tracking_id))
         if order_id is not None:
@@ -153,7 +159,7 @@ class EventLog:
             in_lists["type_pk"] = self._list("TYPE", kind)
         if order is not None:
             in_lists["order_pk"] = self._list("ORDER", order)
-        if tracking is not None:
+        elif tracking is not None:
             in_lists["subject_pk"] = self._list("TRACKING", tracking)
         return {
             **self._key(event.id),
