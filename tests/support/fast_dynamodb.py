@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from threading import Lock
 from typing import Any
 
@@ -235,19 +236,16 @@ class FastDynamoDB:
         return {"Code": "ConditionalCheckFailed", "Message": ""} | ({"Item": _out(current)} if shown else {})
 
 
-_conditions: dict[tuple[str | None, str], Any] = {}
-_MOST_CONDITIONS = 1000
-
-
 def _condition(expression: str | None, names: Item, values: Item) -> Any:
-    """Read a condition as moto does, once: that takes longer than all else, and most are the same again."""
-    given = [{name: each[name] for name in each if name in (expression or "")} for each in (names, values)]
-    known = expression, repr(given)
-    if known not in _conditions:
-        if len(_conditions) == _MOST_CONDITIONS:
-            _conditions.clear()
-        _conditions[known] = get_filter_expression(expression, *given)
-    return _conditions[known]
+    """Read a condition as moto does. One without values is the same each time, and is read once."""
+    if expression is not None and (":" in expression or "#" in expression):
+        return get_filter_expression(expression, names, values)
+    return _condition_alone(expression)
+
+
+@cache
+def _condition_alone(expression: str | None) -> Any:
+    return get_filter_expression(expression, {}, {})
 
 
 def _partition(items: dict[Any, Any], name: str, value: Item, index: str | None) -> dict[Any, Any]:
