@@ -4,9 +4,9 @@
 
 Starts a stack of its own with the proxy of `local.faults` between the functions and all that they call, buys
 orders of each carrier in each way, follows their parcels, and prices what was recorded with
-`bench/prices.toml`. How often a parcel is polled, and how often there is news of it, comes from the lives
-that `bench.scale` draws. Prints Markdown. `--keep FILE` keeps what was recorded, `--from FILE` prices it
-again.
+`bench/prices.toml`. How often a parcel is polled, how often there is news of it, and what is written to plan
+its polls comes from the lives that `bench.scale` draws, for a million orders a month. Prints Markdown.
+`--keep FILE` keeps what was recorded, `--from FILE` prices it again.
 """
 
 import json
@@ -29,7 +29,7 @@ from bench import prices
 from bench.figures import verdict
 from bench.lives import TRADES, a_life, learned
 from bench.prices import Usage
-from bench.scale import Tally, ask
+from bench.scale import DAY, MONTH, ROUND, TOGETHER, Tally, ask, bucket_units
 from infra.settings import PUBLIC, settings_for
 from local import arguments
 from local.command.deployment import Deployment
@@ -38,6 +38,7 @@ from local.stack import stack as local_stack
 from local.stack.stack import TENANT, PollRounds, Stack
 from parcelgate.domain.batches import progress
 from parcelgate.domain.orders import LabelStatus, Order, OrderStatus
+from parcelgate.store import keys
 from tests.stack.shop import order_body, until
 from tests.support.bodies import Body, lme_body, ubi_body
 
@@ -545,12 +546,29 @@ def _from_a_queue(function: str) -> bool:
 
 
 def polled(lane: Lane) -> Usage:
-    """What the worker of polls took from DynamoDB and the carrier's address in a lane."""
+    """What the worker of polls took from DynamoDB and the carrier's address in a lane.
+
+    The writes by which it plans are left out (`Life.plans`): here each parcel is made due by itself, and so
+    waits alone.
+    """
     used: Usage = Counter()
     for line in lane.lines:
         if line["function"] == "poll_trackings":
-            used.update(prices.call_usage(line))
+            taken = prices.call_usage(line)
+            if is_plan(line):
+                del taken["write_unit"]
+            used.update(taken)
     return used
+
+
+def is_plan(line: Mapping[str, Any]) -> bool:
+    """Whether a call writes how parcels wait for their polls: their own items, or poll buckets."""
+    return any(
+        item["sk"] == {"S": keys.POLL} or item["pk"]["S"].startswith("WHEEL#")
+        for table, *images in line.get("items", ())
+        for item in images
+        if table == "main" and item is not None
+    )
 
 
 @dataclass
@@ -563,6 +581,8 @@ class Life:
     """Found by polls."""
     pushes: float
     """Webhooks with news."""
+    plans: float = 0.0
+    """Write units for the plans of its polls: its share of poll buckets, and its own item."""
 
 
 def lives(count: int = 4000) -> dict[str, Life]:
@@ -582,9 +602,20 @@ def lives(count: int = 4000) -> dict[str, Life]:
             polls=sum(tally.per_parcel) / tally.parcels,
             news=tally.news / tally.parcels,
             pushes=pushes[carrier] / tally.parcels,
+            plans=_plans(tally),
         )
         for carrier, tally in tallies.items()
     }
+
+
+def _plans(tally: Tally) -> float:
+    """The write units for the plans of a parcel's polls, where a million parcels come in a month."""
+    rounds = MONTH * (DAY / ROUND)
+    workers = settings_for("production").poll_workers
+    a_run = sum(tally.per_parcel) / tally.parcels * MILLION / rounds / workers
+    bucket = bucket_units(tally, max(1, min(TOGETHER, round(a_run))))
+    own = sum(tally.units[name] for name in ("first plans", "plans", "polls of parcels that wait alone"))
+    return (own + bucket * sum(map(len, tally.waits.values()))) / tally.parcels
 
 
 def stages(lanes: Mapping[str, Lane], carrier: str, life: Life, speed: float) -> dict[str, Part]:
@@ -624,6 +655,7 @@ def stages(lanes: Mapping[str, Lane], carrier: str, life: Life, speed: float) ->
         # What a poll finds that no webhook brought is told like that.
         number = life.news + life.pushes
     made["polls"] = Part(prices.times(a_poll, life.polls))
+    made["polls"].usage["write_unit"] += life.plans  # type: ignore[assignment]
     made["news of the parcel"] = Part(prices.times(found.usage, number), prices.times(found.events, number))
     return made
 

@@ -85,6 +85,22 @@ def test_an_order_is_created_in_one_way_and_its_polls_and_news_are_those_of_its_
     assert whole(made, "created, in a batch (a file too)").usage["write_unit"] == 5 + 20 + 12
 
 
+def test_parcels_wait_for_their_polls_together_though_each_is_made_due_by_itself_here() -> None:
+    def planned(pk: str, sk: str) -> dict[str, Any]:
+        item = {"pk": {"S": pk}, "sk": {"S": sk}}
+        return a_write("poll_trackings") | {"items": [["main", None, item]]}
+
+    lines = [planned("T#acme#TRACKING#1", "POLL"), planned("WHEEL#3", "2026"), a_write("poll_trackings")]
+    lanes = {
+        "ubi create": Lane("ubi create", 1),
+        "ubi polls": Lane("ubi polls", 1, lines=lines),
+        "ubi news": Lane("ubi news", 1, news=1, lines=lines * 2),
+    }
+    made = stages(lanes, "ubi", Life(days=10, polls=20, news=3, pushes=0, plans=7.5), speed=100)
+    assert made["polls"].usage["write_unit"] == 20 + 7.5
+    assert made["news of the parcel"].usage["write_unit"] == 3
+
+
 def test_every_goal_and_part_has_its_prices() -> None:
     assert costs.GOALS.keys() == costs.BODIES.keys()
     assert {kind for kinds in costs.PARTS.values() for kind in kinds} <= prices.table()["aws"].keys()
