@@ -38,7 +38,7 @@ PARCELS = 20_000
 LIVE = 10_000_000
 WORKERS = (4, 8, 16, 32)
 ROUND = timedelta(minutes=5)
-MONTH = 30
+MONTH = prices.MONTH_DAYS
 
 S = TrackingStatus
 
@@ -50,7 +50,7 @@ POLL_KB = 0.7
 HOURLY = 12
 """Of the rounds of a day, every so many is looked at more closely."""
 BUCKET_BYTES = 250
-"""A claimed bucket, without the parcels that it names."""
+"""A claimed poll bucket, without the parcels that it names."""
 WORKFLOW_GB = 64 / 1024
 
 
@@ -63,8 +63,8 @@ class Tally:
     per_parcel: list[int] = field(default_factory=list)
     by_carrier: Counter[str] = field(default_factory=Counter)
     lives: Counter[str] = field(default_factory=Counter)
-    by_bucket: Counter[int] = field(default_factory=Counter)
-    by_bucket_of: dict[str, Counter[int]] = field(default_factory=dict)
+    by_round: Counter[int] = field(default_factory=Counter)
+    by_round_of: dict[str, Counter[int]] = field(default_factory=dict)
     news: int = 0
     first_words: int = 0
     """Polls of parcels that have not moved, whose orders are read too."""
@@ -84,7 +84,7 @@ class Tally:
     """Webhooks with news that put the next poll off."""
 
     def goes_on(self, at: datetime, due: datetime | None) -> None:
-        """Count a parcel that goes into a bucket."""
+        """Count a parcel that goes into a poll bucket."""
         if due is not None:
             self.waits[int((at - BORN) % DAY / ROUND)].append(due - at)
 
@@ -131,9 +131,9 @@ def ask(life: Life, tally: Tally, chance: random.Random, habits: Mapping[Corrido
         if comes is None:
             tally.units["polls of parcels that wait alone"] += 3  # Claimed, settled, and out of the index.
         silent += 1
-        bucket = int((at - BORN) % DAY / ROUND)
-        tally.by_bucket[bucket] += 1
-        tally.by_bucket_of.setdefault(life.trade.carrier, Counter())[bucket] += 1
+        number = int((at - BORN) % DAY / ROUND)
+        tally.by_round[number] += 1
+        tally.by_round_of.setdefault(life.trade.carrier, Counter())[number] += 1
         tally.by_stage[life.trade.carrier, corridor.stage if corridor else ""] += 1
         tally.first_words += tracking.status is S.PENDING
         if life.cancelled_at is not None and at >= life.cancelled_at:
@@ -189,17 +189,17 @@ def measure() -> Speed:
     return Speed(result["parcels"] / result["wall"], result["item_bytes"])
 
 
-def lag(buckets: Sequence[float], a_second: float) -> float:
+def lag(rounds: Sequence[float], a_second: float) -> float:
     """The longest that a due parcel waits for a worker, in minutes; three days, one like the other.
 
     Infinite when the workers get through less than comes.
     """
     seconds = ROUND.total_seconds()
     capacity = a_second * (settings_for("production").poll_round + 60)
-    if sum(buckets) > capacity * len(buckets):
+    if sum(rounds) > capacity * len(rounds):
         return math.inf
     waiting, longest = 0.0, 0.0
-    for come in [*buckets] * 3:
+    for come in [*rounds] * 3:
         waiting = max(0.0, waiting + come - capacity)
         longest = max(longest, min(come, capacity) / capacity + waiting / capacity)
     return longest * seconds / 60
@@ -211,8 +211,8 @@ def report(tally: Tally, speed: Speed) -> None:
     born = LIVE / days
     scale = born / tally.parcels
     polls = sum(tally.per_parcel) / tally.parcels
-    buckets = [tally.by_bucket[bucket] * scale for bucket in range(round(DAY / ROUND))]
-    peak = max(range(len(buckets)), key=buckets.__getitem__)
+    rounds = [tally.by_round[number] * scale for number in range(round(DAY / ROUND))]
+    peak = max(range(len(rounds)), key=rounds.__getitem__)
     seconds = ROUND.total_seconds()
     a_day = polls * born
     print(f"{LIVE:,} live parcels, scaled up from {tally.parcels:,} lives drawn by chance.\n")
@@ -235,7 +235,7 @@ def report(tally: Tally, speed: Speed) -> None:
         ("polls a second, on the average", f"{a_day / 86_400:,.0f}"),
         (
             f"polls a second at the peak ({peak * 5 // 60:02}:{peak * 5 % 60:02} UTC)",
-            f"{buckets[peak] / seconds:,.0f}",
+            f"{rounds[peak] / seconds:,.0f}",
         ),
         ("polls with news", f"{100 * tally.news / sum(tally.per_parcel):.0f} %"),
         ("minutes until a delivery is known, unpushed: median, 9 of 10", _minutes(tally.known_after)),
@@ -246,7 +246,7 @@ def report(tally: Tally, speed: Speed) -> None:
         "polls-of-a-day.svg",
         svg.course(
             "Polls a second over a day (UTC)",
-            [each / seconds for each in buckets],
+            [each / seconds for each in rounds],
             marks=("0:00", "6:00", "12:00", "18:00", "24:00"),
             level=(a_day / 86_400, "the average"),
         ),
@@ -255,9 +255,9 @@ def report(tally: Tally, speed: Speed) -> None:
     print("| workers | parcels a second | of it at the peak | longest wait for a worker |\n|---|---|---|---|")
     for workers in WORKERS:
         capacity = workers * speed.a_second
-        longest = lag(buckets, capacity)
+        longest = lag(rounds, capacity)
         said = "for ever" if longest == math.inf else f"{longest:.1f} min"
-        print(f"| {workers} | {capacity:,.0f} | {100 * buckets[peak] / seconds / capacity:.0f} % | {said} |")
+        print(f"| {workers} | {capacity:,.0f} | {100 * rounds[peak] / seconds / capacity:.0f} % | {said} |")
     _limits(tally, scale)
     _cost(tally, scale, speed)
 
@@ -281,7 +281,7 @@ def _limits(tally: Tally, scale: float) -> None:
         profile = registry.profile(trade.carrier)
         lanes = [lane * LANE_USE for lane in profile.limits.lanes.values()]
         allowed = min(profile.limits.rate, *lanes) if lanes else profile.limits.rate
-        peak = max(tally.by_bucket_of[trade.carrier].values()) * scale / ROUND.total_seconds()
+        peak = max(tally.by_round_of[trade.carrier].values()) * scale / ROUND.total_seconds()
         calls = peak / (profile.track_batch * trade.fill)
         live = tally.days_of[trade.carrier] * scale
         print(
@@ -296,7 +296,7 @@ def _follower(at: datetime) -> Follower:
 
 
 def bucket_units(tally: Tally, together: int) -> float:
-    """The write units for each parcel that goes on in a bucket, if `together` are written at once.
+    """The write units for each parcel that goes on in a poll bucket, if `together` are written at once.
 
     Each bucket is written, claimed and deleted. A unit is a KB begun of the claimed item.
     """
@@ -334,7 +334,7 @@ def _cost(tally: Tally, scale: float, speed: Speed) -> None:
     reads += rounds * keys.POLL_SHARDS * 1.5 + tally.webhooks * month
     worked = polls / speed.a_second * memory
     writes = {
-        "polls without news: the buckets": bucket * goes_on,
+        "polls without news: the poll buckets": bucket * goes_on,
         "news: the parcel, and its lists by status": math.ceil(item_kb) * news + units.pop("lists by status"),
         "news: the parcel's new plan": units.pop("plans"),
         "limits: each call's place": 1.5 * calls,
