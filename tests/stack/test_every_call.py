@@ -370,7 +370,8 @@ def test_while_one_endpoint_hangs_the_other_hears_of_every_order(shop: Shop) -> 
 
         # It was called by no more at once than it may be, and that did not end anything for it.
         assert server.most_at_once <= IN_FLIGHT + settings_for("local").delivery_passes
-        waiting = shop.http.get(f"/v1/webhook-endpoints/{stuck['id']}/deliveries?limit=100").json()["data"]
+        path = f"/v1/webhook-endpoints/{stuck['id']}/deliveries?limit=100"
+        waiting = until(lambda: shop.http.get(path).raise_for_status().json()["data"], bool)
         assert {each["state"] for each in waiting} == {"pending"}
         assert merchant.refused == 0
         for each in (stuck, made):

@@ -21,6 +21,7 @@ from parcelgate.store.lists import Listing, Lists, Page
 MOST_ATTEMPTS = 30
 """How many attempts are kept of a delivery that was replayed often: the latest."""
 _DIED = "The attempt was cut off on our side; whether the endpoint has the event is not known."
+_MAY_HAVE_DIED = f"It may be that an attempt was made. {_DIED}"
 
 _decode = msgspec.json.Decoder(Delivery).decode
 
@@ -80,8 +81,7 @@ class Deliveries:
 
         Raises VersionConflictError.
         """
-        lost = Attempt(at=delivery.created_at, error=_DIED)
-        return self._write(delivery, attempts=(lost,), of_plan=1)
+        return self._write(delivery, attempts=(Attempt(at=delivery.created_at, error=_MAY_HAVE_DIED),))
 
     def first(self, delivery: Delivery, attempt: Attempt, next_attempt_at: datetime | None) -> Delivery:
         """Store a delivery with the result of its first attempt, of which nothing was written before.
