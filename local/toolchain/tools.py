@@ -1,5 +1,6 @@
 """Environments of their own for tools that want other versions than the rest of this folder."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -18,6 +19,14 @@ def environment(name: str) -> Path:
     Raises SystemExit with the reason when that cannot be installed.
     """
     home, lock = ROOT / ".local" / name, ROOT / "requirements" / f"{name}.txt"
+    home.parent.mkdir(exist_ok=True)
+    # Runs that begin at the same time need it at the same time.
+    with (home.parent / f"{name}.lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        return _made(name, home, lock)
+
+
+def _made(name: str, home: Path, lock: Path) -> Path:
     stamp = home / "lock.txt"
     if stamp.exists() and stamp.read_bytes() == lock.read_bytes():
         return home
