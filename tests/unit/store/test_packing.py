@@ -8,7 +8,7 @@ from parcelgate.store.merchant_events import packing
 from tests.support.events import an_event_showing
 from tests.support.trackings import a_tracking, seen
 
-WORDS = "4e9f9827171c3185c62fa95d957cecf1d44c39d21fb4b3dd49b74c031a75b113"
+WORDS = "0522c7bb01e0c1e6a488f730773349dcf266ca7916efe1a7d409d19118a9e43b"
 
 
 def test_a_body_comes_back_also_if_it_was_packed_without_the_words() -> None:
