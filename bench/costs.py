@@ -36,6 +36,7 @@ from local.command.deployment import Deployment
 from local.demo.merchant import Merchant, listen, open_shop
 from local.stack import stack as local_stack
 from local.stack.stack import TENANT, PollRounds, Stack
+from parcelgate.carriers import registry
 from parcelgate.domain.batches import progress
 from parcelgate.domain.orders import LabelStatus, Order, OrderStatus
 from parcelgate.store import keys
@@ -62,6 +63,8 @@ ASKED_BEFORE: Mapping[str, tuple[str, Callable[[Body], Body]]] = {
 """What a merchant may ask about an order before it is created, where its carrier answers that."""
 GOALS = {"lso": 150.0, "ubi": 80.0, "lme": 80.0}
 MILLION = 1e6
+LIMIT_UNITS = 1.5
+"""Write units for the limits of a call."""
 
 PARTS = {
     "Step Functions": ("transition",),
@@ -546,28 +549,29 @@ def _from_a_queue(function: str) -> bool:
 
 
 def polled(lane: Lane) -> Usage:
-    """What the worker of polls took from DynamoDB and the carrier's address in a lane.
+    """What the worker of polls took from DynamoDB and the carrier's address in a lane, for its parcels.
 
-    The writes by which it plans are left out (`Life.plans`): here each parcel is made due by itself, and so
-    waits alone.
+    What many parcels share is left out, since a lane has a handful of them: plans and poll buckets, the
+    limits of calls and the figures (`Life.writes`), and the search for what is due: a round looks into every
+    partition, whether it finds six parcels or thousands, and is priced as such (`bench.bills`).
     """
     used: Usage = Counter()
     for line in lane.lines:
-        if line["function"] == "poll_trackings":
+        if line["function"] == "poll_trackings" and line["call"] != "dynamodb.Query":
             taken = prices.call_usage(line)
-            if is_plan(line):
+            if not is_of_parcels(line):
                 del taken["write_unit"]
             used.update(taken)
     return used
 
 
-def is_plan(line: Mapping[str, Any]) -> bool:
-    """Whether a call writes how parcels wait for their polls: their own items, or poll buckets."""
-    return any(
-        item["sk"] == {"S": keys.POLL} or item["pk"]["S"].startswith("WHEEL#")
-        for table, *images in line.get("items", ())
+def is_of_parcels(line: Mapping[str, Any]) -> bool:
+    """Whether a call writes nothing but parcels themselves."""
+    return all(
+        item["sk"] == {"S": keys.TRACKING}
+        for _, *images in line.get("items", ())
         for item in images
-        if table == "main" and item is not None
+        if item is not None
     )
 
 
@@ -581,8 +585,8 @@ class Life:
     """Found by polls."""
     pushes: float
     """Webhooks with news."""
-    plans: float = 0.0
-    """Write units for the plans of its polls: its share of poll buckets, and its own item."""
+    writes: float = 0.0
+    """Write units for its polls beside those for news: plans, its share of poll buckets, limits of calls."""
 
 
 def lives(count: int = 4000) -> dict[str, Life]:
@@ -602,20 +606,22 @@ def lives(count: int = 4000) -> dict[str, Life]:
             polls=sum(tally.per_parcel) / tally.parcels,
             news=tally.news / tally.parcels,
             pushes=pushes[carrier] / tally.parcels,
-            plans=_plans(tally),
+            writes=_writes(carrier, tally),
         )
         for carrier, tally in tallies.items()
     }
 
 
-def _plans(tally: Tally) -> float:
-    """The write units for the plans of a parcel's polls, where a million parcels come in a month."""
+def _writes(carrier: str, tally: Tally) -> float:
+    """The write units for a parcel's polls, where a million parcels come in a month; see `bench.scale`."""
     rounds = MONTH * (DAY / ROUND)
     workers = settings_for("production").poll_workers
     a_run = sum(tally.per_parcel) / tally.parcels * MILLION / rounds / workers
     bucket = bucket_units(tally, max(1, min(TOGETHER, round(a_run))))
     own = sum(tally.units[name] for name in ("first plans", "plans", "polls of parcels that wait alone"))
-    return (own + bucket * sum(map(len, tally.waits.values()))) / tally.parcels
+    fill = next(trade.fill for trade in TRADES if trade.carrier == carrier)
+    calls = sum(tally.per_parcel) / (registry.profile(carrier).track_batch * fill)
+    return (own + bucket * sum(map(len, tally.waits.values())) + LIMIT_UNITS * calls) / tally.parcels
 
 
 def stages(lanes: Mapping[str, Lane], carrier: str, life: Life, speed: float) -> dict[str, Part]:
@@ -655,7 +661,7 @@ def stages(lanes: Mapping[str, Lane], carrier: str, life: Life, speed: float) ->
         # What a poll finds that no webhook brought is told like that.
         number = life.news + life.pushes
     made["polls"] = Part(prices.times(a_poll, life.polls))
-    made["polls"].usage["write_unit"] += life.plans  # type: ignore[assignment]
+    made["polls"].usage["write_unit"] += life.writes  # type: ignore[assignment]
     made["news of the parcel"] = Part(prices.times(found.usage, number), prices.times(found.events, number))
     return made
 

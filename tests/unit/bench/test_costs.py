@@ -69,8 +69,10 @@ def test_news_is_another_version_of_a_parcel() -> None:
 
 
 def test_an_order_is_created_in_one_way_and_its_polls_and_news_are_those_of_its_life() -> None:
-    polls = Lane("ubi polls", 4, lines=[a_write("poll_trackings")] * 4)
-    news = Lane("ubi news", 2, news=1, lines=[a_write("poll_trackings")] * 5 + [a_write("route_changes")])
+    joins = a_write("poll_trackings")
+    joins["items"][0][2]["sk"] = {"S": "TRACKING"}
+    polls = Lane("ubi polls", 4, lines=[joins] * 4)
+    news = Lane("ubi news", 2, news=1, lines=[joins] * 5 + [a_write("route_changes")])
     lanes = {
         "ubi create": Lane("ubi create", 2, lines=[a_write("create_order")] * 20),
         "ubi row": Lane("ubi row", 2, lines=[a_write("work_batch")] * 10),
@@ -90,14 +92,19 @@ def test_parcels_wait_for_their_polls_together_though_each_is_made_due_by_itself
         item = {"pk": {"S": pk}, "sk": {"S": sk}}
         return a_write("poll_trackings") | {"items": [["main", None, item]]}
 
-    lines = [planned("T#acme#TRACKING#1", "POLL"), planned("WHEEL#3", "2026"), a_write("poll_trackings")]
+    lines = [
+        planned("T#acme#TRACKING#1", "POLL"), planned("WHEEL#3", "2026"), planned("T#acme#LIMITS", "LIMITS"),
+        planned("T#acme#TRACKING#1", "TRACKING"),
+    ]  # fmt: skip
+    lines += [a_call("poll_trackings", "dynamodb.Query", request={}, reply={})]
     lanes = {
         "ubi create": Lane("ubi create", 1),
         "ubi polls": Lane("ubi polls", 1, lines=lines),
         "ubi news": Lane("ubi news", 1, news=1, lines=lines * 2),
     }
-    made = stages(lanes, "ubi", Life(days=10, polls=20, news=3, pushes=0, plans=7.5), speed=100)
+    made = stages(lanes, "ubi", Life(days=10, polls=20, news=3, pushes=0, writes=7.5), speed=100)
     assert made["polls"].usage["write_unit"] == 20 + 7.5
+    assert made["polls"].usage["read_unit"] == 0, "a round looks for what is due, and not a parcel"
     assert made["news of the parcel"].usage["write_unit"] == 3
 
 
