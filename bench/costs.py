@@ -52,6 +52,15 @@ STEP = 12 * 3600.0
 STEPS = 30
 QUIET = 3.0
 """Seconds without a call, after which nothing is under way any more."""
+STACK = {
+    # Rounds begin when the recording says so.
+    "poll_minutes": 60,
+    "sweep_minutes": 60,
+    # As many passes to call endpoints with as in production, and workers enough for them and for the places.
+    "delivery_passes": settings_for("production").delivery_passes,
+    "delivery_concurrency": 12,
+}
+"""Settings of the stack on which is recorded."""
 NOT_COUNTED = frozenset({"authorize", "sweep", "poll_trackings", "check_release", "?"})
 """Functions whose time is not that of one order: the gateway keeps the authorizer's answers, sweeps and
 rounds of polls run whether there are orders or not. The polls themselves are counted by the parcel."""
@@ -376,7 +385,7 @@ def record(count: int, keep: Callable[[Sequence[Lane]], None]) -> list[Lane]:
     lanes: list[Lane] = []
     STATE.mkdir(parents=True, exist_ok=True)
     (STATE / "calls.jsonl").write_text("")
-    (STATE / local_stack.SETTINGS).write_text(json.dumps({"poll_minutes": 60, "sweep_minutes": 60}))
+    (STATE / local_stack.SETTINGS).write_text(json.dumps(STACK))
     with (
         local_stack.running(STATE, acceleration=ACCELERATION, with_faults=True) as running,
         open_shop() as merchant,
