@@ -725,10 +725,63 @@ def report(lanes: Sequence[Lane], speed: float, *, by_function: bool = False) ->
         "news of it, by poll and by webhook",
         [of_lives[each].news + of_lives[each].pushes for each in carriers],
     )
+    units = {carrier: written(by_name, carrier, of_lives[carrier]) for carrier in carriers}
+    lines += ["", f"| written to DynamoDB, in dollars | {' | '.join(carriers)} |"]
+    lines += ["|---" * (len(carriers) + 1) + "|"]
+    things = {thing: sum(each[thing] for each in units.values()) for each in units.values() for thing in each}
+    for thing in sorted(things, key=lambda thing: -things[thing]):
+        row(thing, [MILLION * units[carrier][thing] * prices.price("write_unit") for carrier in carriers])
     if by_function:
         lines += ["", *_functions(by_name)]
     lines += ["", *_peers(made, totals, of_lives, sums)]
     return "\n".join(lines)
+
+
+def thing_of(table: str, item: Mapping[str, Any]) -> str:
+    """What an item is, in the words of the table of what is written."""
+    pk, sk = item["pk"]["S"], item["sk"]["S"]
+    owner, *parts = pk.split("#")
+    kind = parts[1] if owner == "T" else owner
+    if table == "events":
+        return {"EVENT": "event log", "DELIVERY": "deliveries"}.get(kind, "places at endpoints")
+    if sk == "COUNTED" or kind == "STATS":
+        return "figures"
+    if kind == keys.ORDER and sk.startswith("EVENT"):
+        return "audit trail"
+    if sk in (keys.ORDER, keys.TRACKING):
+        return "the order" if sk == keys.ORDER else "its parcel"
+    if kind in ("INBOX", "PROOF"):
+        return "webhooks of carriers"
+    if sk == keys.POLL:
+        return "plans of polls, by webhooks"
+    if table == "usage" or kind == "LIMITS":
+        return "limits, and places at carriers"
+    return "entries and claims"
+
+
+def written(lanes: Mapping[str, Lane], carrier: str, life: Life) -> Counter[str]:
+    """The write units of one order, by what is written."""
+    create, news = lanes[f"{carrier} create"], lanes[f"{carrier} news"]
+    if life.news and news.count:
+        share = life.news / max(1, news.news)
+    else:
+        share = (life.news + life.pushes) / max(1, webhooks_in(news.lines))
+    made: Counter[str] = Counter({"polls": life.writes})  # type: ignore[dict-item]
+    for lane, part in ((create, 1 / create.count), (news, share)):
+        taken = _share_of_webhooks_taken(lane)
+        for line in lane.lines:
+            joins = lane is news and line["function"] == "poll_trackings" and is_of_parcels(line)
+            if line["status"] >= 500 or (line["function"] in NOT_COUNTED and not joins):
+                continue
+            of_line = part * (taken if line["function"] == "ingest_webhook" else 1.0)
+            in_transaction = line["call"].endswith("TransactWriteItems")
+            for table, old, new in line.get("items", ()):
+                units = prices.write_units(table, old, new, in_transaction=in_transaction)
+                made[thing_of(table, new or old or _NOTHING)] += units * of_line  # type: ignore[assignment]
+    return made
+
+
+_NOTHING = {"pk": {"S": "?"}, "sk": {"S": "?"}}
 
 
 def _kept(lanes: Mapping[str, Lane], carrier: str, life: Life) -> Usage:

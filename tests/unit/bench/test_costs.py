@@ -108,6 +108,34 @@ def test_parcels_wait_for_their_polls_together_though_each_is_made_due_by_itself
     assert made["news of the parcel"].usage["write_unit"] == 3
 
 
+@pytest.mark.parametrize(
+    ("table", "pk", "sk", "thing"),
+    [
+        ("main", "T#acme#ORDER#ord_1", "ORDER", "the order"),
+        ("main", "T#acme#ORDER#ord_1", "EVENT#0000000001", "audit trail"),
+        ("main", "T#acme#ORDER#ord_1", "COUNTED", "figures"),
+        ("main", "T#acme#STATS", "2026-11-27#ubi#", "figures"),
+        ("main", "T#acme#ORDER#ord_1", "ACCOUNT", "entries and claims"),
+        ("main", "HOOK#1", "HOOK", "entries and claims"),
+        ("main", "T#acme#INBOX#lme#1", "ENTRY", "webhooks of carriers"),
+        ("events", "T#acme#EVENT#evt_1", "EVENT", "event log"),
+        ("events", "T#acme#ENDPOINTS", "PASSES", "places at endpoints"),
+        ("usage", "USAGE#acme", "USAGE", "limits, and places at carriers"),
+    ],
+)
+def test_it_is_said_what_is_written(table: str, pk: str, sk: str, thing: str) -> None:
+    assert costs.thing_of(table, {"pk": {"S": pk}, "sk": {"S": sk}}) == thing
+
+
+def test_what_is_written_of_an_order_is_that_of_its_creation_and_its_news() -> None:
+    lanes = {
+        "ubi create": Lane("ubi create", 2, lines=[a_write("create_order")] * 6),
+        "ubi news": Lane("ubi news", 2, news=1, lines=[a_write("route_changes", "events")] * 2),
+    }
+    units = costs.written(lanes, "ubi", Life(days=10, polls=20, news=3, pushes=0, writes=7))
+    assert units == {"the order": 3, "places at endpoints": 6, "polls": 7}
+
+
 def test_every_goal_and_part_has_its_prices() -> None:
     assert costs.GOALS.keys() == costs.BODIES.keys()
     assert {kind for kinds in costs.PARTS.values() for kind in kinds} <= prices.table()["aws"].keys()
