@@ -2,7 +2,7 @@
 
 import base64
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -568,12 +568,12 @@ def test_the_accounts_postcodes_answer_without_a_call() -> None:
 # Pushes.
 
 
-def pushed(fields: Any, *, signed: bool) -> results.WebhookReading:
+def pushed(fields: Any, *, signed: bool, at: datetime = NOON, **overrides: Any) -> results.WebhookReading:
     data = signing.seal(msgspec.json.encode(fields), CLIENT_PUBLIC)
-    timestamp = signing.milliseconds(NOON)
+    timestamp = signing.milliseconds(at)
     sign = signing.signature(APP_KEY, data, timestamp, LME_PRIVATE)
     headers = {"appkey": APP_KEY, "timestamp": timestamp, "sign": sign} if signed else {}
-    return adapter().verify_webhook(headers, json.dumps({"data": data}).encode())
+    return adapter(**overrides).verify_webhook(headers, json.dumps({"data": data}).encode())
 
 
 def test_a_signed_push_is_believed_and_another_says_only_whom_to_ask_about() -> None:
@@ -582,6 +582,12 @@ def test_a_signed_push_is_believed_and_another_says_only_whom_to_ask_about() -> 
         assert (found.trust, found.reference) == (trust, "SDK-1")
         assert found.history is not None
         assert (found.history.tracking_number, found.history.events[0].code) == (NUMBER, "sign_in")
+
+
+def test_how_far_off_the_time_of_a_push_may_be_is_the_accounts() -> None:
+    early = NOON - timedelta(minutes=9)
+    assert pushed(ROUTE, signed=True, at=early).trust is Trust.NUDGE
+    assert pushed(ROUTE, signed=True, at=early, push_tolerance_seconds=600).trust is Trust.BELIEVED
 
 
 def test_a_push_of_another_channel_says_only_whom_to_ask_about() -> None:

@@ -126,6 +126,9 @@ def test_what_is_no_object_is_malformed(body: bytes) -> None:
         info(timeStr=True),
         info(timeStr=[STAMP]),
         info(timeStr=f" {STAMP}"),
+        info([STAMP]),
+        info(None),
+        info(True),
     ],
 )
 def test_a_proof_that_is_none_is_a_wrong_signature(verify: Any) -> None:
@@ -134,8 +137,9 @@ def test_a_proof_that_is_none_is_a_wrong_signature(verify: Any) -> None:
     assert reading(body) == WebhookReading(trust=Trust.UNREADABLE, reason="its signature is missing or wrong")
 
 
-def test_an_object_without_any_proof_has_no_good_signature() -> None:
-    assert verify_proof(json.dumps({"data": item()}).encode(), EMAIL) is Flaw.WRONG_SIGNATURE
+@pytest.mark.parametrize("data", [item(), [item()], "text", None])
+def test_an_object_without_any_proof_has_no_good_signature(data: Any) -> None:
+    assert verify_proof(json.dumps({"data": data}).encode(), EMAIL) is Flaw.WRONG_SIGNATURE
 
 
 def test_a_pair_is_remembered_by_its_digest() -> None:
@@ -187,7 +191,15 @@ def test_a_fresh_webhook_says_whom_to_ask_about_and_nothing_of_it_is_believed() 
 
 
 @pytest.mark.parametrize(
-    "data", [{"status": "delivered"}, [], [item(), item()], "text", {"tracking_number": RP.tracking_number}]
+    "data",
+    [
+        {"status": "delivered"},
+        [],
+        [item(), item()],
+        "text",
+        {"tracking_number": RP.tracking_number},
+        {"courier_code": RP.carrier_code},
+    ],
 )
 def test_a_fresh_webhook_that_names_no_parcel_is_parked(data: Any) -> None:
     assert reading(webhook(data=data)) == WebhookReading(trust=Trust.UNREADABLE, reason="it names no parcel")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -488,8 +489,8 @@ def test_who_asks_is_in_the_audit_trail(world: World) -> None:
         (AccountError("lso", "default", ["credentials.app_id is missing"]), "credentials.app_id is missing"),
     ],
 )
-def test_an_account_that_is_not_let_in_is_shown_in_the_order(
-    error: AuthenticationError, words: str, world: World
+def test_an_account_that_is_not_let_in_is_shown_in_the_order_and_logged_with_its_ids(
+    error: AuthenticationError, words: str, world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     order = sent(world)
     answering(world, error)
@@ -501,6 +502,9 @@ def test_an_account_that_is_not_let_in_is_shown_in_the_order(
     assert after.attention is not None
     assert (after.attention.code, after.attention.carrier) == ("carrier_unavailable", error.words)
     assert words in after.attention.detail
+    (line,) = [each for each in caplog.records if each.message == "the carrier account cannot be used"]
+    logged = [getattr(line, name) for name in ("tenant", "order_id", "carrier")]
+    assert logged == [order.tenant, order.id, order.carrier]
 
 
 def test_an_account_that_cannot_be_read_holds_the_order_up(world: World) -> None:
@@ -1376,3 +1380,27 @@ def test_orders_are_stored_side_by_side_in_their_order(in_batches: World) -> Non
         workers=2,
     )
     assert [order.id for order in quick.submit_many(orders, LIFE)] == [order.id for order in orders]
+
+
+def test_orders_are_stored_by_no_more_threads_than_there_are_workers(
+    in_batches: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[int | None] = []
+
+    class Pool(ThreadPoolExecutor):
+        def __init__(self, max_workers: int | None = None) -> None:
+            threads.append(max_workers)
+            super().__init__(max_workers)
+
+    monkeypatch.setattr("parcelgate.services.orders.submission.ThreadPoolExecutor", Pool)
+    submitter: OrderSubmitter = in_batches.submitter
+    quick = OrderSubmitter(
+        table=submitter.table,
+        carriers=submitter.carriers,
+        settings=submitter.settings,
+        retries=submitter.retries,
+        clock=in_batches.clock,
+        workers=2,
+    )
+    quick.submit_many(several(in_batches, 3), LIFE)
+    assert set(threads) == {2}
