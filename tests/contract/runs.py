@@ -150,26 +150,33 @@ def run(
     lines = [f"[phases.{name}]\ngeneration.max-examples = {most * times}\n" for name, most in phases.items()]
     (folder / "schemathesis.toml").write_text("".join(lines), "utf-8")
     command = [
-        *(environment("contract") / "bin" / "st", "--no-color", "run", schema),
+        *(tool(), "--no-color", "run", schema),
         *("--url", served.url, "--header", f"Authorization: Bearer {served.key}"),
         *("--phases", "fuzzing,stateful", "--exclude-operation-id", PAUSES, "--seed", str(seed)),
         *("--checks", ",".join(checks), "--suppress-health-check", "all", "--request-timeout", "60"),
         "--continue-on-failure",
     ]
     pipe = subprocess.PIPE
-    tool = subprocess.Popen(command, cwd=folder, env=os.environ | hooks, stdout=pipe, stderr=pipe, text=True)
-    _under_way.add(tool)
+    program = subprocess.Popen(
+        command, cwd=folder, env=os.environ | hooks, stdout=pipe, stderr=pipe, text=True
+    )
+    _under_way.add(program)
     try:
-        printed, trouble = tool.communicate()
+        printed, trouble = program.communicate()
     finally:
-        _under_way.discard(tool)
+        _under_way.discard(program)
     numbers = [re.search(words, printed) for words in _COUNTED]
     if not all(numbers[:3]):
         sys.exit(f"contract: the tool did not run:\n{printed[-3000:]}{trouble[-2000:]}")
     counts = [int(each[1].replace(",", "")) if each else 0 for each in numbers]
-    if tool.returncode:
+    if program.returncode:
         counts[-1] = max(counts[-1], 1)
-    return Run(seed, *counts, printed if tool.returncode else "", tuple(calls(folder)))
+    return Run(seed, *counts, printed if program.returncode else "", tuple(calls(folder)))
+
+
+def tool() -> Path:
+    """The tool's program. Make it before several runs begin at once, or each of them makes it."""
+    return environment("contract") / "bin" / "st"
 
 
 def calls(folder: Path) -> Iterator[Call]:
@@ -181,8 +188,8 @@ def calls(folder: Path) -> Iterator[Call]:
 
 def end() -> None:
     """End the runs that are under way."""
-    for tool in list(_under_way):
-        tool.terminate()
+    for program in list(_under_way):
+        program.terminate()
 
 
 def by_class(answers: Iterator[Call] | tuple[Call, ...]) -> Mapping[str, int]:

@@ -82,6 +82,7 @@ class _Stack(NamedTuple):
 def tried(which: str, cases: int, seed: int, at_once: int, folder: Path) -> Outcome:
     """Make `cases` calls or some more, in runs with the seeds from `seed` on, `at_once` of them at a time."""
     began, outcome = time.monotonic(), Outcome(at_once=at_once)
+    runs.tool()
     with _stack(which) as (stack, state), merchants() as servers, _endpoint() as endpoint:
         ground = Ground(stack, Deployment.local(state / "stack.json"), servers)
         since = datetime.now(UTC)

@@ -9,13 +9,13 @@ import msgspec
 import pytest
 
 from parcelgate.carriers.results import Failed, NotFound, OrderResult, Pending
-from parcelgate.domain.orders import LabelStatus, OrderStatus
+from parcelgate.domain.orders import Actor, LabelStatus, Order, OrderStatus
 from parcelgate.domain.problems import CarrierWords
 from parcelgate.services.operator import operations
 from parcelgate.store.credentials.webhook_tokens import Hook
 from parcelgate.store.inbox import MOST_BYTES
 from tests.support.fake_carriers import Behaviour
-from tests.support.faults import unavailable
+from tests.support.faults import Fault, aws_error, unavailable
 from tests.support.world import World, queue
 
 ACK = {"code": 200, "msg": "success"}
@@ -36,6 +36,7 @@ def test_the_carrier_gets_the_answer_it_expects(world: World) -> None:
         "ubi/default/{token}",
         "lso/default/short",
         "lso/a b/{token}",
+        "nobody/default/{token}",
     ],
 )
 def test_a_wrong_address_is_404_and_leaves_nothing(path: str, world: World) -> None:
@@ -48,6 +49,16 @@ def test_a_wrong_address_is_404_and_leaves_nothing(path: str, world: World) -> N
     assert answer is not None
     assert answer["statusCode"] == 404
     assert world.items() == before
+
+
+@pytest.mark.parametrize(("carrier", "counted"), [("lso", "lso"), ("a-strangers-word", "unknown")])
+def test_a_stranger_makes_no_metric_of_his_own(
+    carrier: str, counted: str, world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.push(f"https://hooks.test/webhooks/{carrier}/default/{'x' * 43}")
+
+    (line,) = [each for each in capsys.readouterr().out.splitlines() if "WebhooksTurnedAway" in each]
+    assert json.loads(line)["carrier"] == counted
 
 
 def test_a_callback_of_one_order_cannot_speak_for_another(world: World) -> None:
@@ -169,8 +180,47 @@ def test_a_callback_before_the_commits_own_answer_only_wakes_the_flow(world: Wor
     ended = world.settle(order)
 
     assert ended.status is OrderStatus.CONFIRMED
-    assert ended.submission.callback_at is not None
+    trail = world.table.tenant("acme").orders.events(order.id)
+    (noted,) = [event for event in trail if event.type == "carrier.callback"]
+    assert (noted.at, noted.actor) == (ended.submission.callback_at, Actor.CARRIER)
     world.assert_promises(order)
+
+
+def test_of_two_callbacks_before_the_commits_own_answer_the_first_is_noted(world: World) -> None:
+    order = waiting_for_its_answer(world, OrderStatus.PROCESSING)
+
+    for body in (b'{"code": 200}', b'{"code": 200, "msg": "again"}'):
+        world.push(world.carrier.urls[0], body)
+        world.sqs.deliver_now(queue("inbox"))
+
+    trail = world.table.tenant("acme").orders.events(order.id)
+    assert [event.type for event in trail].count("carrier.callback") == 1
+
+
+@pytest.mark.parametrize("status", [OrderStatus.NEEDS_ATTENTION, OrderStatus.CANCELLING])
+def test_a_callback_of_an_order_that_is_not_being_sent_is_not_noted(
+    status: OrderStatus, world: World
+) -> None:
+    order = waiting_for_its_answer(world, status)
+
+    world.push(world.carrier.urls[0])
+    world.sqs.deliver_now(queue("inbox"))
+
+    assert world.order(order).submission.callback_at is None
+
+
+def waiting_for_its_answer(world: World, status: OrderStatus) -> Order:
+    """An order that was sent, and of which nothing was heard yet."""
+    world.carrier.behaviour = Behaviour(pending=10, callback_after=None)
+    order = world.start_order()
+    world.clock.run(until=lambda: world.carrier.asked == 2, hours=1)
+    before = world.order(order)
+    submission = msgspec.structs.replace(before.submission, task_token=None, callback_at=None)
+    changes = {"status": status, "carrier_order_number": None, "submission": submission}
+    world.table.tenant("acme").orders.save(before, before.changed(at=world.clock.now, **changes))
+    del world.sqs.workers[queue("retry-lso")]
+    assert submission.sending_at is not None
+    return order
 
 
 def test_a_callback_after_the_flow_has_gone_on_asks_the_carrier_again(world: World) -> None:
@@ -296,13 +346,27 @@ def test_a_late_failure_under_the_number_of_another_order_refunds_nothing(world:
 
 
 def test_what_cannot_be_stored_is_not_acknowledged(world: World) -> None:
-    world.faults.on("put_item", unavailable(), times=1)
-    order = world.start_order()
+    assert stored_at_last(world, unavailable()) == [503, 200]
 
-    world.settle(order)
+
+@pytest.mark.parametrize(
+    ("fault", "level"), [(unavailable(), "ERROR"), (aws_error("ThrottlingException"), "WARNING")]
+)
+def test_what_cannot_be_stored_for_a_moment_wakes_nobody(
+    fault: Fault, level: str, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert stored_at_last(world, fault) == [503, 200]
+
+    (line,) = [each for each in caplog.records if "could not be stored" in each.message]
+    assert line.levelname == level
+
+
+def stored_at_last(world: World, fault: Fault) -> list[int]:
+    """The answers to a callback that cannot be stored when it comes first."""
+    world.faults.on("put_item", fault, times=1)
+    world.settle(world.start_order())
     world.clock.run(until=lambda: len(world.answers) > 1, hours=1)
-
-    assert [answer["statusCode"] for answer in world.answers] == [503, 200]
+    return [answer["statusCode"] for answer in world.answers]
 
 
 def test_a_webhook_whose_message_was_lost_is_found_by_the_sweep(world: World) -> None:

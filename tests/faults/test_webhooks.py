@@ -6,7 +6,7 @@ apart, see `tests.support.webhooks`.
 
 import json
 from codecs import BOM_UTF8
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -334,6 +334,8 @@ class TestWhoseParcel:
         world.push(url, body, signed(body, world.clock.now))
         work(world)
         assert states(world) == [(RECEIVED, None)]
+        (due,) = [item["due_at"]["S"] for item in world.items() if item["sk"]["S"] == "ENTRY"]
+        assert datetime.fromisoformat(due) == world.clock.now + timedelta(minutes=1)
 
         confirmed(world, order)
         pass_time(world)
@@ -454,8 +456,8 @@ class TestOnlyTheTimeSigned:
     @pytest.mark.parametrize(
         "proof", [{"signature": "0" * 64}, {"email": "other@example.com"}, {"timeStr": 1}]
     )
-    def test_a_wrong_signature_is_refused_and_leaves_nothing(
-        self, proof: dict[str, Any], world: World
+    def test_a_wrong_signature_is_refused_and_leaves_nothing_but_a_line(
+        self, proof: dict[str, Any], world: World, caplog: pytest.LogCaptureFixture
     ) -> None:
         followed(world)
         url = address(world, "trackingmore")
@@ -468,6 +470,8 @@ class TestOnlyTheTimeSigned:
         work(world)
 
         assert status_of(answer) == 401
+        (line,) = [each for each in caplog.records if "is refused" in each.message]
+        assert line.reason == "forged"  # type: ignore[attr-defined]
         assert world.items() == before
         assert nudged(world) == []
 
