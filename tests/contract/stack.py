@@ -21,14 +21,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 import httpx
+from botocore.exceptions import BotoCoreError, ClientError
 
 from local.checks.checks import STATES, end_abandoned_stacks
 from local.command.deployment import LOCAL_NAME, Deployment
-from local.command.groups.logs import Line, Reader, log_groups
+from local.command.groups.logs import Reader, log_groups
 from local.stack import stack as local_stack
 from parcelgate.carriers import registry
 from parcelgate.services.accounts import webhook_urls
 from parcelgate.store.credentials.webhook_tokens import Hook
+from parcelgate.store.errors import StoreError
 from tests.contract import runs
 from tests.contract.runs import Call, Run, Served
 from tests.faults.stack.trials import Ground, merchants
@@ -86,23 +88,25 @@ def tried(which: str, cases: int, seed: int, at_once: int, folder: Path) -> Outc
     with _stack(which) as (stack, state), merchants() as servers, _endpoint() as endpoint:
         ground = Ground(stack, Deployment.local(state / "stack.json"), servers)
         since = datetime.now(UTC)
-        letters = _dead_letters(stack)
-        outcome.runs = _runs(ground, endpoint, cases, seed, at_once, folder)
-        _say("the runs are over; waiting for the queues")
-        if which != UP:
-            # Parcels that go on are told of without end.
-            ground.stop_the_clock()
-        outcome.wrong += _at_rest(ground.deployment)
-        lines = _lines(ground.deployment, since)
-        outcome.invocations = sum(line.message.startswith("START RequestId") for line in lines)
-        outcome.held = frozenset(
-            str(line.fields.get("request_id")) for line in lines if line.fields.get("error") == _HELD_BACK
-        )
-        outcome.wrong += [line.words() for line in lines if line.level in ("error", "critical")]
-        new = Counter(_dead_letters(stack)) - Counter(letters)
-        outcome.wrong += [f"{count} messages are among the dead letters of {of}" for of, count in new.items()]
-        outcome.wrong += _unhealthy(stack)
-    if which != UP:
+        try:
+            letters = _dead_letters(stack)
+            _make_runs(outcome, ground, endpoint, cases, seed, folder)
+            _say("the runs are over; waiting for the queues")
+            if which != UP:
+                # Parcels that go on are told of without end.
+                ground.stop_the_clock()
+            outcome.wrong += _at_rest(ground.deployment)
+            _read_logs(outcome, ground.deployment, since)
+            new = Counter(_dead_letters(stack)) - Counter(letters)
+            outcome.wrong += [
+                f"{count} messages are among the dead letters of {of}" for of, count in new.items()
+            ]
+            outcome.wrong += _unhealthy(stack)
+        except (StoreError, httpx.HTTPError, BotoCoreError, ClientError) as error:
+            outcome.wrong.append(
+                f"the stack stopped answering ({type(error).__name__}); see {state / 'logs'}"
+            )
+    if which != UP and not outcome.wrong:
         shutil.rmtree(state, ignore_errors=True)
     outcome.minutes = (time.monotonic() - began) / 60
     return outcome
@@ -143,9 +147,8 @@ def _endpoint() -> Iterator[str]:
         server.server_close()
 
 
-def _runs(ground: Ground, endpoint: str, cases: int, seed: int, at_once: int, folder: Path) -> list[Run]:
+def _make_runs(outcome: Outcome, ground: Ground, endpoint: str, cases: int, seed: int, folder: Path) -> None:
     """Start runs until there are enough calls."""
-    done: list[Run] = []
     folders: list[Path] = []
     lock, over = threading.Lock(), threading.Event()
 
@@ -161,15 +164,13 @@ def _runs(ground: Ground, endpoint: str, cases: int, seed: int, at_once: int, fo
                 folders.append(folder / str(own))
             folders[own - seed].mkdir()
             served = _tenant(ground, endpoint, own)
-            done.append(
-                runs.run(
-                    served, own, folder / str(own), runs.fill(served, own), checks=runs.CHECKS, times=_TIMES
-                )
-            )
-            print(done[-1].found, end="", flush=True)
+            known = runs.fill(served, own)
+            done = runs.run(served, own, folders[own - seed], known, checks=runs.CHECKS, times=_TIMES)
+            outcome.runs.append(done)
+            print(done.found, end="", flush=True)
 
-    with ThreadPoolExecutor(at_once) as pool:
-        lines = [pool.submit(line) for _ in range(at_once)]
+    with ThreadPoolExecutor(outcome.at_once) as pool:
+        lines = [pool.submit(line) for _ in range(outcome.at_once)]
         try:
             _show(so_far, cases, lambda: all(each.done() for each in lines) or any(map(_has_failed, lines)))
             for each in lines:
@@ -178,7 +179,8 @@ def _runs(ground: Ground, endpoint: str, cases: int, seed: int, at_once: int, fo
             over.set()
             runs.end()
             raise
-    return sorted(done)
+        finally:
+            outcome.runs.sort()
 
 
 def _has_failed(line: Future[None]) -> bool:
@@ -243,10 +245,14 @@ def _at_rest(deployment: Deployment) -> list[str]:
         time.sleep(3)
 
 
-def _lines(deployment: Deployment, since: datetime) -> list[Line]:
-    """What the functions have logged."""
+def _read_logs(outcome: Outcome, deployment: Deployment, since: datetime) -> None:
+    """Note what the functions have logged."""
     groups = log_groups(deployment.client("lambda"), f"{LOCAL_NAME}-", ())
-    return Reader(deployment.client("logs"), groups, since, None).new()
+    lines = Reader(deployment.client("logs"), groups, since, None).new()
+    outcome.invocations = sum(line.message.startswith("START RequestId") for line in lines)
+    held = (line.fields.get("request_id") for line in lines if line.fields.get("error") == _HELD_BACK)
+    outcome.held = frozenset(map(str, held))
+    outcome.wrong += [line.words() for line in lines if line.level in ("error", "critical")]
 
 
 def _dead_letters(stack: local_stack.Stack) -> dict[str, int]:
