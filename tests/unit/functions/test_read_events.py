@@ -61,6 +61,20 @@ def test_events_are_listed_newest_first_page_by_page(told: list[Event]) -> None:
     assert ([event["id"] for event in rest["data"]], rest["next_cursor"]) == ([told[3].id], None)
 
 
+def test_the_events_of_a_followed_parcel_stand_in_a_list_of_its_own(
+    backend: Backend, told: list[Event]
+) -> None:
+    followed = a_tracking(id="trk_2", carrier="trackingmore", tracking_number="LK2CN")
+    backend.table.tenant("acme").trackings.add(followed)
+    event = an_event_showing(followed, "tracking.updated", at=now())
+    backend.events.tenant("acme").log.add(event)
+    assert [each["id"] for each in listed(tracking_id="trk_2").json()["data"]] == [event.id]
+    backend.table.tenant("acme").trackings.remove(followed)
+    assert [each["id"] for each in listed(tracking_id="trk_2").json()["data"]] == [event.id], (
+        "forgotten since"
+    )
+
+
 def test_a_list_is_narrowed_by_type_order_tracking_and_time(told: list[Event]) -> None:
     assert types(listed(type="label.ready")) == ["label.ready"]
     assert len(types(listed(order_id=ORDER.id))) == 4
