@@ -19,6 +19,7 @@ from parcelgate.domain.orders import (
     Waiting,
     WaitingFor,
     default_parcel_reference,
+    first_tracking_id,
 )
 from parcelgate.domain.problems import Problem
 from tests.support.orders import NOON, an_order
@@ -135,3 +136,7 @@ def test_a_forbidden_change_is_told_with_the_order_and_both_statuses() -> None:
     with pytest.raises(TransitionError) as raised:
         order.move(OrderStatus.CONFIRMED, at=NOON, watch_at=None)
     assert str(raised.value) == f"{order.id} cannot go from accepted to confirmed"
+
+
+def test_the_first_parcel_has_the_id_of_its_order() -> None:
+    assert first_tracking_id("ord_01KAJ2W3X4Y5Z6A7B8C9D0E1F2") == "trk_01KAJ2W3X4Y5Z6A7B8C9D0E1F2"

@@ -230,6 +230,10 @@ EARLY, LATE = NOON + HOUR, NOON + 2 * HOUR
         ({"address_image_url": "https://a.example/2"}, {"address_image_url": "https://a.example/1"}),
         ({"image_url": "https://a.example/1"}, {"address_image_url": "https://a.example/2"}),
         ({"image_url": "https://a.example/1"}, {"image_url": "http://a.example/2", "expires_at": LATE}),
+        (
+            {"image_url": "https://a.example/1"},
+            {"image_url": "https://a.example/1", "address_image_url": "http://a.example/2"},
+        ),
     ],
 )
 def test_of_two_proofs_one_counts_whichever_came_first(one: Any, other: Any) -> None:
