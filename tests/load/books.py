@@ -1,5 +1,6 @@
 """Accounts for everything: each order against the carriers' books, the merchant's server and the figures."""
 
+import math
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
@@ -19,9 +20,9 @@ from tests.support.bodies import Body
 from tests.support.books import all_of, expected, shown
 
 QUIET_WITHIN = 600.0
-"""Seconds. A label's message whose function died comes again after two minutes."""
+"""Seconds without progress. A label's message whose function died comes again after two minutes."""
 HEARD_WITHIN = 240.0
-"""Seconds. A webhook to the merchant whose function died is sent again after three minutes."""
+"""Seconds without progress. A webhook whose function died is sent again after three minutes."""
 _COUNTED_WITHIN = 60.0
 """Seconds that the figures may be behind the orders."""
 _LOOKED_AT_ONCE = 4
@@ -61,6 +62,7 @@ def settled(work: Work, progress: Callable[[int], None]) -> None:
     orders = work.desk.ground.table.tenant(work.desk.tenant).orders
     left, deadline = list(dict.fromkeys(work.desk.orders)), time.monotonic() + QUIET_WITHIN
     while left and time.monotonic() < deadline:
+        before = len(left)
         left = [
             order.id
             for start in range(0, len(left), 100)
@@ -68,6 +70,8 @@ def settled(work: Work, progress: Callable[[int], None]) -> None:
             if _waits(order)
         ]
         progress(len(left))
+        if len(left) < before:
+            deadline = time.monotonic() + QUIET_WITHIN
         if left:
             work.redriven += _redriven(work)
             time.sleep(10)
@@ -113,10 +117,12 @@ def accounted(work: Work, plan: Plan, say: Callable[[str], None]) -> Account:
 
 def _heard_out(work: Work, account: Account, say: Callable[[str], None]) -> list[Body]:
     """All events that the merchant was told, once its server has heard each."""
-    deadline = time.monotonic() + HEARD_WITHIN
+    deadline, before = time.monotonic() + HEARD_WITHIN, math.inf
     while True:
         events = work.desk.told()
         mistakes = work.desk.merchant.mistakes(events)
+        if len(mistakes) < before:
+            deadline, before = time.monotonic() + HEARD_WITHIN, len(mistakes)
         if not mistakes or time.monotonic() > deadline:
             break
         say(f"{len(mistakes)} webhooks are still to come; {mistakes[0]}")

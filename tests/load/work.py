@@ -20,6 +20,8 @@ CANCELLED = 0.05
 REFRESHED = 0.05
 PATIENCE = 60.0
 """Seconds that the merchant waits for the label of a single order before it turns to other things."""
+BATCH_WITHIN = 3600.0
+"""Seconds that it waits for a batch: all of them are under way at once, and the emulator is one process."""
 LABELS_READ = 0.2
 """Of the orders of a batch."""
 _DOCUMENT_TRIES = 3
@@ -82,7 +84,7 @@ class Work:
         if told["_status"] != 202:
             raise NotSettledError(f"{name} was refused: {told}")
         path = f"/v1/batches/{told['id']}"
-        batch = self.desk.read(path, over=lambda seen: seen["status"] == "finished", within=900)
+        batch = self.desk.read(path, over=lambda seen: seen["status"] == "finished", within=BATCH_WITHIN)
         bought = [row["id"] for row in batch["orders"] if row["id"]]
         with self._lock:
             self.desk.batches.append(told["id"])

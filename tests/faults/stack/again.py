@@ -68,14 +68,17 @@ class Changes:
         return found
 
 
-def replay_changes(ground: Ground, seed: int, tenants: Collection[str] | None = None) -> int:
+def replay_changes(
+    ground: Ground, seed: int, tenants: Collection[str] | None = None, most: int | None = None
+) -> int:
     """Give the router what the stream still has, as far as its filters let it through, in random order.
 
-    Returns the number of records.
+    `most` is how many records of it, chosen by chance. Returns their number.
     """
     changes = Changes(ground)
     chosen = [record for record in changes.new() if tenants is None or _tenant(record) in tenants]
     random.Random(seed).shuffle(chosen)
+    chosen = chosen[:most]
     changes.give(chosen)
     return len(chosen)
 
