@@ -72,6 +72,9 @@ def test_each_answer_is_judged(answer: bytes, status: int | None, error: str | N
         ("-5", None, None),
         ("Wed, 21 Oct 2015 07:28:00 GMT", 0, 0),
         ("Wed, 21 Oct 2099 07:28:00 GMT", 86_400, 86_400),
+        ("Wed, 21 Oct 99999999999999999999 07:28:00 GMT", None, None),
+        ("Wed, 99999999999 Oct 2099 07:28:00 GMT", None, None),
+        ("Wed, 21 Oct 2099 07:28:00 +99999999999999999999", None, None),
     ],
 )
 def test_retry_after_is_read_as_seconds_or_a_date(value: str, least: int | None, most: int | None) -> None:

@@ -179,6 +179,8 @@ def test_a_tls_handshake_that_fails_means_nothing_was_sent() -> None:
         (b"Retry-After: 999999\r\n", 3600),
         (b"Retry-After: Wed, 21 Oct 2015 07:28:00 GMT\r\n", 0),
         (b"Retry-After: soon\r\n", None),
+        (b"Retry-After: Wed, 21 Oct 99999999999999999999 07:28:00 GMT\r\n", None),
+        (b"Retry-After: Wed, 21 Oct 2099 07:28:00 +99999999999999999999\r\n", None),
         (b"", None),
     ],
 )

@@ -86,7 +86,7 @@ def retry_after(value: str | None) -> float | None:
         return min(float(value), _LONGEST_RETRY_AFTER)
     try:
         moment = email.utils.parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if moment.tzinfo is None:
         return None

@@ -219,7 +219,7 @@ def _retry_after(headers: Iterable[tuple[bytes, bytes]]) -> float | None:
         return min(float(value), LONGEST_RETRY_AFTER)
     try:
         moment = email.utils.parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return min(max((moment - datetime.now(UTC)).total_seconds(), 0.0), LONGEST_RETRY_AFTER)
