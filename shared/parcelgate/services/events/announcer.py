@@ -215,8 +215,9 @@ class Announcer(msgspec.Struct, frozen=True, kw_only=True):
         written = []
         for place, each in enumerate(told):
             try:
-                self.events.tenant(each.event.tenant).log.add(each.event)
-                written.append(each)
+                # A batch is found finished at several times, and a delivery's id stands on the event's time.
+                stored = self.events.tenant(each.event.tenant).log.add(each.event)
+                written.append(each._replace(event=stored))
             except ItemTooLargeError as error:
                 log.error(_ASIDE, extra=safe_error_fields(error))
                 outcome.unusable.append((each.change.record, error))

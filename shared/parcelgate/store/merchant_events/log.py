@@ -27,15 +27,19 @@ class EventLog:
         self._tenant = tenant
         self._lists = Lists(items)
 
-    def add(self, event: Event) -> None:
-        """Store an event. One that is stored already stays as it is: it was told like that.
+    def add(self, event: Event) -> Event:
+        """Store an event, and return it as it is stored. One that is stored already stays as it was told.
 
         Raises ThrottledError, StoreUnavailableError (it may be stored) or ItemTooLargeError.
         """
         if event.tenant != self._tenant:
             raise ValueError("another tenant's event was given to this tenant's store")
-        with suppress(ConditionFailedError):
-            self._items.put(self._item(event))
+        item = self._item(event)
+        try:
+            self._items.put(item)
+        except ConditionFailedError as error:
+            item = error.item or item
+        return self._event(item)
 
     def get(self, event_id: str, *, at: datetime) -> Event:
         """An event of the 30 days before `at`. Raises EventNotFoundError, also for another tenant's event."""

@@ -3,18 +3,19 @@
 import json
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
 
 from parcelgate.domain.batches import Batch, BatchLine, BatchRow
-from parcelgate.domain.merchants.events import EventType
+from parcelgate.domain.merchants.endpoints import Endpoint
+from parcelgate.domain.merchants.events import Event, EventType
 from parcelgate.domain.orders import Order, OrderStatus
 from parcelgate.domain.trackings import ProofOfDelivery, Tracking
 from parcelgate.http.answers import Site
 from parcelgate.http.resources.events import rendering
-from parcelgate.services.endpoints.fan_out import DeliveryQueue, EventFanOut
+from parcelgate.services.endpoints.fan_out import DeliveryQueue, EventFanOut, FirstDeliveryJob, read_job
 from parcelgate.services.event_bus import EventBus
 from parcelgate.services.events.announcer import Announcer, Change, SettledEntry
 from parcelgate.store.errors import ItemTooLargeError, StoreUnavailableError, ThrottledError
@@ -138,10 +139,10 @@ def test_what_the_log_does_not_take_comes_again_with_all_that_follows(
     changes = [confirmed(number) for number in range(1, 6)]
     add = EventLog.add
 
-    def failing(log: EventLog, event: Any) -> None:
+    def failing(log: EventLog, event: Any) -> Event:
         if event.order_id == "ord_3":
             raise error("busy")
-        add(log, event)
+        return add(log, event)
 
     monkeypatch.setattr(EventLog, "add", failing)
     assert announcer.announce(changes) == (["3", "4", "5"], [])
@@ -157,10 +158,10 @@ def test_an_event_that_no_item_can_hold_is_set_aside_alone(
 ) -> None:
     add = EventLog.add
 
-    def too_large(log: EventLog, event: Any) -> None:
+    def too_large(log: EventLog, event: Any) -> Event:
         if event.order_id == "ord_1":
             raise ItemTooLargeError("large")
-        add(log, event)
+        return add(log, event)
 
     monkeypatch.setattr(EventLog, "add", too_large)
     outcome = announcer.announce([confirmed(1), confirmed(2)])
@@ -218,6 +219,32 @@ def test_promise_11_a_batch_is_finished_once_whichever_entry_finds_it_so(
         "sequence": 1,
         "status": "finished",
     }
+
+
+def test_promise_11_a_batch_that_is_found_finished_twice_is_one_delivery(
+    announcer: Announcer, events_table: EventsTable, bus: FakeEvents, table: Table
+) -> None:
+    """Entries settled at different times, read apart: the event is as the first of them has told it."""
+    batch = a_batch(table, "confirmed", "failed")
+    endpoint = Endpoint(
+        id="whe_1",
+        tenant="acme",
+        url="https://shop.example/hook",
+        events=("*",),
+        description=None,
+        created_at=NOON,
+        updated_at=NOON,
+    )
+    events_table.tenant("acme").endpoints.add(endpoint, b"sealed")
+    for number, seconds in ((1, 1_795_000_000.123456), (2, 1_795_000_002.5), (3, 1_795_000_001)):
+        change = of(SettledEntry("acme", batch.id), "batch.finished", number)
+        change.record["dynamodb"]["ApproximateCreationDateTime"] = seconds
+        assert announcer.announce([change]) == ([], [])
+    sqs = cast("FakeSqs", announcer.fan_out.queue.sqs)
+    jobs = [read_job(body) for body in sqs.bodies("https://sqs.test/deliveries")]
+    assert len(jobs) == 3, "the worker drops what it has delivered"
+    assert len({job.delivery().id for job in jobs if isinstance(job, FirstDeliveryJob)}) == 1
+    assert len({entry["Time"] for entry in bus.entries}) == 1
 
 
 def test_a_batch_of_which_more_is_expected_or_nothing_is_known_is_not_finished(
