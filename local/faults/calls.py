@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from local.faults.messages import Message
 
@@ -16,6 +17,13 @@ _ESTABLISHED = "01"
 _KEY = re.compile(rb"Credential=([^/]+)/")
 _NAME = b"AWS_LAMBDA_FUNCTION_NAME"
 _STAGE = "parcelgate-local-"
+
+
+class Ends(NamedTuple):
+    """The ports of a connection: the caller's and the proxy's. Another connection may have one of them."""
+
+    callers: int
+    ours: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,46 +74,57 @@ class Callers:
         self._by_key: dict[bytes, str] = {}
         """Each function's name by the access key of its role."""
 
-    def function(self, request: Message, port: int) -> str:
-        """The name of the function that made a call from this port; `?` when it is none of ours."""
+    def function(self, request: Message, ends: Ends) -> str:
+        """The name of the function that made a call over this connection; `?` when it is none of ours."""
         signed = _KEY.search(request.headers.get(b"authorization", b""))
         if signed is None:
-            caller = self.at(port)
+            caller = self.at(ends)
             return caller.function if caller else "?"
         if signed[1] not in self._by_key:
             self._look_again()
         return self._by_key.setdefault(signed[1], "?")
 
-    def at(self, port: int) -> Caller | None:
-        """The function whose process calls from this port of the machine; None when it is none of ours."""
-        inode = _inode(port)
+    def at(self, ends: Ends) -> Caller | None:
+        """The function whose process has this connection; None when it is none of ours."""
+        inode = _inode(ends)
         if inode is None:
             return None
-        wanted = f"socket:[{inode}]"
-        for caller in reversed(self._known.values()):
-            if wanted in _open_files(caller.pid):
+        if (caller := self._with_open(f"socket:[{inode}]")) is None:
+            self._look_again()
+            caller = self._with_open(f"socket:[{inode}]")
+        return caller
+
+    def _with_open(self, file: str) -> Caller | None:
+        for pid in reversed(self._known):
+            # A process that has ended may have left its number to a program that is none of ours.
+            if file in _open_files(pid) and (caller := self._caller(pid)):
                 return caller
-        self._look_again()
-        return next((each for each in self._known.values() if wanted in _open_files(each.pid)), None)
+        return None
 
     def _look_again(self) -> None:
         alive = {int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()}
         self._known = {pid: caller for pid, caller in self._known.items() if pid in alive}
         for pid in sorted(alive - self._known.keys()):
-            with contextlib.suppress(OSError):
-                words = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-                variables = dict(word.split(b"=", 1) for word in words if b"=" in word)
-                if variables.get(b"AWS_ENDPOINT_URL") == self._endpoint and _NAME in variables:
-                    function = variables[_NAME].decode().removeprefix(_STAGE)
-                    self._known[pid] = Caller(pid, function)
-                    self._by_key[variables[b"AWS_ACCESS_KEY_ID"]] = function
+            if caller := self._caller(pid):
+                self._known[pid] = caller
+
+    def _caller(self, pid: int) -> Caller | None:
+        """The function that a process runs; None when it runs none of ours."""
+        with contextlib.suppress(OSError):
+            words = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+            variables = dict(word.split(b"=", 1) for word in words if b"=" in word)
+            if variables.get(b"AWS_ENDPOINT_URL") == self._endpoint and _NAME in variables:
+                function = variables[_NAME].decode().removeprefix(_STAGE)
+                self._by_key[variables[b"AWS_ACCESS_KEY_ID"]] = function
+                return Caller(pid, function)
+        return None
 
 
-def _inode(port: int) -> str | None:
-    wanted = f":{port:04X}"
+def _inode(ends: Ends) -> str | None:
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-        _, local, _, state, *_, inode = line.split()[:10]
-        if local.endswith(wanted) and state == _ESTABLISHED:
+        _, local, remote, state, *_, inode = line.split()[:10]
+        ports = Ends(int(local.rpartition(":")[2], 16), int(remote.rpartition(":")[2], 16))
+        if ports == ends and state == _ESTABLISHED:
             return inode
     return None
 

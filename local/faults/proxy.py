@@ -70,7 +70,7 @@ class Exchange:
     call: str
     rule: Rule
     case: Case
-    port: int
+    ends: calls.Ends
     forward: Callable[[], Awaitable[Message]]
 
 
@@ -107,7 +107,7 @@ class Proxy:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection to its end."""
         upstream = _Upstream(self.port)
-        port: int = writer.get_extra_info("peername")[1]
+        ends = calls.Ends(writer.get_extra_info("peername")[1], writer.get_extra_info("sockname")[1])
         try:
             while (request := await read_request(reader, writer)) is not None:
                 if request.start[1].startswith(RECORD.encode()):
@@ -118,11 +118,11 @@ class Proxy:
                     continue
                 # The caller waits from here on, also while it is looked up who it is.
                 began = time.time()
-                forward = partial(self._passed_on, upstream, port)
+                forward = partial(self._passed_on, upstream, ends)
                 found = self.cases.of(request.wire, calls.invocation(request)) if self.cases.open else []
                 is_noted = any(case.chance is None for case in found)
-                function = self.callers.function(request, port) if is_noted else ""
-                exchange = self._noted(request, found, function, port, partial(forward, request))
+                function = self.callers.function(request, ends) if is_noted else ""
+                exchange = self._noted(request, found, function, ends, partial(forward, request))
                 if exchange is None:
                     reply = await forward(request)
                     if found:
@@ -142,13 +142,13 @@ class Proxy:
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
 
-    async def _passed_on(self, upstream: _Upstream, port: int, request: Message) -> Message:
+    async def _passed_on(self, upstream: _Upstream, ends: calls.Ends, request: Message) -> Message:
         """Pass a call on, and write it down if calls are written down."""
         recorder = self.tape.recorder
         if recorder is None:
             return await upstream.ask(request)
         invocation = (calls.invocation(request) or b"").decode()
-        function = self.callers.function(request, port)
+        function = self.callers.function(request, ends)
         return await recorder.exchange(request, self.name_of(request), function, invocation, upstream.ask)
 
     def _noted(
@@ -156,7 +156,7 @@ class Proxy:
         request: Message,
         found: list[Case],
         function: str,
-        port: int,
+        ends: calls.Ends,
         forward: Callable[[], Awaitable[Message]],
     ) -> Exchange | None:
         """Note a call in its cases; the first rule that fits spoils it."""
@@ -168,7 +168,7 @@ class Proxy:
                 case.met -= 1
                 rule = None
             if rule and spoilt is None:
-                spoilt = Exchange(request, name, rule, case, port, forward)
+                spoilt = Exchange(request, name, rule, case, ends, forward)
             elif rule:
                 case.met -= 1
         return spoilt
@@ -255,14 +255,14 @@ class Proxy:
 
     def _kill(self, exchange: Exchange) -> None:
         """Kill the function that called. A call of nobody we know just ends."""
-        if caller := self.callers.at(exchange.port):
+        if caller := self.callers.at(exchange.ends):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(caller.pid, signal.SIGKILL)
         raise _HangupError
 
     async def _frozen(self, exchange: Exchange) -> None:
         """Let the function that called stand still."""
-        if caller := self.callers.at(exchange.port):
+        if caller := self.callers.at(exchange.ends):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(caller.pid, signal.SIGSTOP)
                 try:
