@@ -138,8 +138,10 @@ class EventDeliverer(msgspec.Struct, frozen=True, kw_only=True):
         try:
             return own.deliveries.cut_off(fresh)
         except VersionConflictError:
-            # Another message of it was quicker.
-            return own.deliveries.get(delivery_id, at=moment)
+            # Another message of it was quicker, or it has expired and is not deleted yet.
+            with suppress(DeliveryNotFoundError):
+                return own.deliveries.get(delivery_id, at=moment)
+        return None
 
     def _attempt(
         self,

@@ -111,14 +111,16 @@ class EventFanOut(msgspec.Struct, frozen=True, kw_only=True):
         here again.
         """
         own = self.events.tenant(tenant)
-        endpoints = [each for each in own.endpoints.all() if each.enabled and each.id != but]
+        every = own.endpoints.all()
+        endpoints = [each for each in every if each.enabled and each.id != but]
         made = [
             new_delivery(endpoint, event, self.clock)
             for event in events
             for endpoint in endpoints
             if endpoint.wants(event.type)
         ]
-        return {each.event_id for each in self.queue.send(made, endpoints=len(endpoints))}
+        # One that is disabled may be enabled again while a message waits.
+        return {each.event_id for each in self.queue.send(made, endpoints=len(every))}
 
 
 def new_delivery(endpoint: Endpoint, event: Event, clock: Clock) -> Delivery:

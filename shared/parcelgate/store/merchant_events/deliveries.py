@@ -97,9 +97,10 @@ class Deliveries:
             if other is None or other.began_at is not None:
                 raise
             attempts = (*other.attempts, attempt)
-            if attempt.error is not None:
+            is_over = other.state is not DeliveryState.PENDING
+            if attempt.error is not None and (is_over or next_attempt_at is not None):
                 return self._write(other, attempts=attempts)
-            over = DeliveryState.DELIVERED
+            over = DeliveryState.FAILED if attempt.error else DeliveryState.DELIVERED
             return self._write(other, attempts=attempts, state=over, next_attempt_at=None, reason=None)
 
     def finish(self, begun: Delivery, attempt: Attempt, next_attempt_at: datetime | None) -> Delivery:

@@ -9,10 +9,11 @@ import pytest
 
 from parcelgate import aws_clients
 from parcelgate.domain.merchants.endpoints import Delivery, DeliveryState
-from parcelgate.domain.merchants.events import Event, EventType
+from parcelgate.domain.merchants.events import KEPT, Event, EventType
 from parcelgate.runtime import Runtime, runtime
 from parcelgate.services.endpoints.calls import SECONDS, Result
 from parcelgate.services.endpoints.deliver import DELETED, DISABLED
+from parcelgate.services.endpoints.fan_out import FirstDeliveryJob, read_job
 from parcelgate.services.endpoints.passes import PASS_LASTS, Passes
 from parcelgate.store.merchant_events.endpoints import IN_FLIGHT, SLOW_FOR, TRIPS_AFTER, Admission
 from tests.support.api import TENANT, api_event
@@ -478,6 +479,47 @@ def test_a_record_that_comes_again_at_once_may_send_twice_and_shows_both(
     assert sorted(each.status or 0 for each in delivery.attempts) == sorted(
         [0] * len(results) + [200] * (calls - len(results))
     )
+
+
+def test_an_endpoint_that_is_gone_ends_a_delivery_that_its_message_stored_meanwhile(world: World) -> None:
+    """A message that comes twice at once may find the circuit open, and only one of the two goes on."""
+    made = endpoint(world)
+    tell(world)
+    world.endpoints.script(URL, [refused(410)])
+
+    def wait_in_the_second_receipt() -> None:
+        own = world._events_table.tenant(TENANT)
+        job = read_job(world.sqs.bodies(DELIVERIES)[0])
+        assert isinstance(job, FirstDeliveryJob)
+        own.deliveries.add(job.delivery())
+
+    world.endpoints.during(URL, wait_in_the_second_receipt)
+    run(world)
+    delivery = only(world, made["id"])
+    assert (delivery.state, [each.status for each in delivery.attempts]) == ("failed", [410])
+
+
+def test_a_message_that_is_older_than_its_event_is_dropped(world: World) -> None:
+    """DynamoDB may take days to delete the delivery that has expired."""
+    endpoint(world)
+    world.endpoints.script(URL, [], then=DOWN)
+    tell(world)
+    run(world, hours=0.0001)
+    assert len(world.sqs.bodies(DELIVERIES)) == 1
+    world.clock.now += KEPT
+    world.sqs.deliver_others(DELIVERIES)
+    assert world.sqs.bodies(DELIVERIES) == []
+    assert len(world.endpoints.received) == 1
+
+
+def test_an_endpoint_that_is_disabled_counts_among_those_that_may_take_workers(world: World) -> None:
+    """Else sets of four that are enabled in turn, and then all at once, would be counted by nobody."""
+    for number in range(4):
+        endpoint(world, f"https://shop{number}.example/hook")
+    made = endpoint(world)
+    world._request(api_event("PATCH /v1/webhook-endpoints/{id}", id=made["id"], body={"enabled": False}))
+    tell(world)
+    assert [json.loads(body)["endpoints"] for body in world.sqs.bodies(DELIVERIES)] == [5] * 4
 
 
 def test_what_waits_for_its_endpoint_is_shown_before_its_first_attempt(world: World) -> None:
