@@ -36,6 +36,8 @@ EVENT_PARTITIONS = {
 _PARTITIONS = PARTITIONS | EVENT_PARTITIONS
 _MOST_QUERIES = 50
 """Index pages (of up to 1 MB) read for one page of a list, before it is handed out as it is."""
+_MOST_AT_ONCE = 100
+"""Places whose items are read at once where few of them fit: one call."""
 _CHECKSUM = 12
 _PLACE = re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]{12}Z#[A-Za-z0-9._-]{1,80}")
 
@@ -90,10 +92,12 @@ class Lists:
             high = min(high, _just_below(_position(cursor, filters)))
         things: list[T] = []
         reached: str | None = None
-        for _ in range(_MOST_QUERIES):
+        for turn in range(_MOST_QUERIES):
             if low > high:
                 return Page(things, None)
-            positions, reached = self._positions(listing, low, high, limit + 1 - len(things))
+            # Where few fit, more is looked at each time.
+            most = min((limit + 1 - len(things)) << turn, max(limit + 1, _MOST_AT_ONCE))
+            positions, reached = self._positions(listing, low, high, most)
             things += read([position.partition("#")[2] for position in positions])
             if len(things) > limit:
                 return Page(things[:limit], _cursor(place(things[limit - 1]), filters))

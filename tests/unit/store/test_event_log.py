@@ -62,6 +62,16 @@ def test_promise_11_an_event_that_is_told_again_stays_as_it_was_told(log: EventL
     assert [each.body for each in log.page(at=LATER).data] == [b'{"data":1}']
 
 
+def test_one_event_is_asked_for_of_a_parcel_among_many_of_its_order(log: EventLog) -> None:
+    """The list is the order's. The page is full although hardly anything in it fits."""
+    first = an_event_of("trk_1a", "tracking.delivered", order_id="ord_1")
+    log.add(first)
+    for number in range(130):
+        log.add(an_event_of("trk_1b", "tracking.updated", minutes=1, sequence=number, order_id="ord_1"))
+    page = log.page(at=LATER, tracking_id="trk_1a", of_order="ord_1", limit=1)
+    assert ([event.id for event in page.data], page.next_cursor) == ([first.id], None)
+
+
 def test_an_id_is_of_one_tenant_one_subject_one_version_and_one_type() -> None:
     one = an_event_of("ord_1")
     others = [
