@@ -38,6 +38,8 @@ _MOST_QUERIES = 50
 """Index pages (of up to 1 MB) read for one page of a list, before it is handed out as it is."""
 _MOST_AT_ONCE = 100
 """Places whose items are read at once where few of them fit: one call."""
+_LEAST_LOOKS = 1000
+"""Places looked at for a page of few things, before it is handed out as it is."""
 _CHECKSUM = 12
 _PLACE = re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]{12}Z#[A-Za-z0-9._-]{1,80}")
 
@@ -92,12 +94,16 @@ class Lists:
             high = min(high, _just_below(_position(cursor, filters)))
         things: list[T] = []
         reached: str | None = None
+        looked, most_looks = 0, max(_LEAST_LOOKS, _MOST_QUERIES * (limit + 1))
         for turn in range(_MOST_QUERIES):
+            if looked >= most_looks:
+                break
             if low > high:
                 return Page(things, None)
             # Where few fit, more is looked at each time.
             most = min((limit + 1 - len(things)) << turn, max(limit + 1, _MOST_AT_ONCE))
             positions, reached = self._positions(listing, low, high, most)
+            looked += len(positions)
             things += read([position.partition("#")[2] for position in positions])
             if len(things) > limit:
                 return Page(things[:limit], _cursor(place(things[limit - 1]), filters))

@@ -1,6 +1,6 @@
 """The event log: what is written once, and every list of it with full pages."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from itertools import product
 from typing import Any
@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from parcelgate.domain.merchants.events import KEPT, Event, EventType, Topic
+from parcelgate.store import lists
+from parcelgate.store.calls import Items
 from parcelgate.store.errors import BadCursorError, EventNotFoundError, ItemTooLargeError
 from parcelgate.store.merchant_events.log import EventLog
 from parcelgate.store.merchant_events.table import EventsTable
@@ -70,6 +72,28 @@ def test_one_event_is_asked_for_of_a_parcel_among_many_of_its_order(log: EventLo
         log.add(an_event_of("trk_1b", "tracking.updated", minutes=1, sequence=number, order_id="ord_1"))
     page = log.page(at=LATER, tracking_id="trk_1a", of_order="ord_1", limit=1)
     assert ([event.id for event in page.data], page.next_cursor) == ([first.id], None)
+
+
+def test_no_page_looks_at_more_than_so_many_events_and_its_cursor_goes_on_behind_them(
+    log: EventLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = an_event_of("trk_1a", "tracking.delivered", order_id="ord_1")
+    log.add(first)
+    for number in range(40):
+        log.add(an_event_of("trk_1b", "tracking.updated", minutes=1, sequence=number, order_id="ord_1"))
+    monkeypatch.setattr(lists, "_MOST_QUERIES", 4)
+    monkeypatch.setattr(lists, "_LEAST_LOOKS", 10)
+    get_many, looked = Items.get_many, list[int]()
+
+    def counting(items: Items, keys: Sequence[Any], *more: Any, **options: Any) -> Any:
+        looked.append(len(keys))
+        return get_many(items, keys, *more, **options)
+
+    monkeypatch.setattr(Items, "get_many", counting)
+    pages = [*every_page(log, 1, tracking_id="trk_1a", of_order="ord_1")]
+    assert [event.id for page in pages for event in page] == [first.id]
+    assert looked[:3] == [2, 4, 8]
+    assert looked[3] == 2, "the next page begins"
 
 
 def test_an_id_is_of_one_tenant_one_subject_one_version_and_one_type() -> None:
