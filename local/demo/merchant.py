@@ -18,7 +18,10 @@ PATIENCE = 90.0
 
 
 class Merchant:
-    """What a merchant's server has heard so far. `secret` is set once the endpoint was made."""
+    """What a merchant's server has heard so far.
+
+    `secret` is set once the endpoint was made. A webhook that is quicker than that is put off.
+    """
 
     def __init__(self) -> None:
         self.secret = ""
@@ -33,6 +36,8 @@ class Merchant:
 
     def receive(self, headers: Mapping[str, str], body: bytes) -> int:
         """Take one webhook. Returns the status of the answer."""
+        if not self.secret:
+            return 503
         try:
             event: Event = Webhook(self.secret).verify(body, dict(headers))
         except WebhookVerificationError:

@@ -183,7 +183,7 @@ class TestGuides:
         expect(here).to_have_text("Events")
         page.get_by_role("link", name="Skip to the text").focus()
         page.keyboard.press("Enter")
-        assert page.evaluate("document.activeElement.id") == "main"
+        expect(page.locator("#main")).to_be_focused()
 
 
 def test_every_file_of_docs_is_a_guide(tmp_path: Path) -> None:

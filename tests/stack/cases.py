@@ -6,9 +6,6 @@ from typing import Any
 
 from tests.stack.shop import Body, Shop
 
-LONGEST = 300
-"""Seconds. The longest of them waits for a label that never comes, until the order's deadline."""
-
 
 @dataclass(frozen=True)
 class Case:
@@ -58,4 +55,4 @@ def posted(shop: Shop) -> Orders:
         case.reference: shop.post(case.reference, boxes=case.boxes, **dict(case.changes))["id"]
         for case in CASES
     }
-    return lambda reference: shop.settled(ids[reference], within=LONGEST)
+    return lambda reference: shop.settled(ids[reference])

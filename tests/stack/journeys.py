@@ -8,7 +8,6 @@ from tests.stack.shop import RECEIVER, Body, Shop, buy, until
 
 POLL_EVERY = 3.0
 """Seconds. Here a day passes in a minute, and the scheduler cannot call more often than once in one."""
-LONGEST = 240.0
 FINAL = {"delivered", "returned", "lost", "cancelled", "expired"}
 
 FAR_AWAY = {"line1": "7 Murray Street", "city": "Perth", "state": "WA", "postcode": "6000"}
@@ -33,7 +32,6 @@ def begun(shop: Shop, deployment: Deployment) -> Journeys:
         return until(
             lambda: parcels_after_a_poll(orders),
             lambda parcels: {parcel["status"] for parcel in parcels} <= FINAL,
-            within=LONGEST,
             every=POLL_EVERY,
         )
 

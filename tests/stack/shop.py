@@ -8,11 +8,14 @@ from uuid import uuid4
 
 import httpx
 
+from local.demo.merchant import Merchant
 from local.stack.stack import Stack
 
 Body = dict[str, Any]
 
 POLL = 0.3
+PATIENCE = 300.0
+"""Seconds that anything may take: a busy machine is no failure."""
 _TOO_LATE = {"cannot_change", "cannot_cancel"}
 
 BOX: Body = {
@@ -100,9 +103,9 @@ class Shop:
         parcels: list[Body] = answer.json()["data"]
         return parcels
 
-    def settled(self, order_id: str, *, within: float = 90) -> Body:
+    def settled(self, order_id: str) -> Body:
         """Wait until nothing more is to be expected of an order."""
-        return until(lambda: self.get(order_id), _settled, within=within)
+        return until(lambda: self.get(order_id), _settled)
 
     def ledger(self) -> Body:
         """LSO's books."""
@@ -148,6 +151,14 @@ def bought(shop: Shop, carrier: str, boxes: int = 1, **more: object) -> Body:
     return order
 
 
+def endpoint(shop: Shop, merchant: Merchant, *events: str) -> Body:
+    """Have the merchant's server hear of these events."""
+    body = {"url": merchant.url, "events": list(events)}
+    made: Body = shop.http.post("/v1/webhook-endpoints", json=body).raise_for_status().json()
+    merchant.secret = made["secret"]
+    return made
+
+
 def in_time(
     shop: Shop, carrier: str, act: Callable[[Body], httpx.Response], boxes: int = 1
 ) -> tuple[Body, httpx.Response]:
@@ -168,7 +179,7 @@ def in_time(
 
 
 def until[T](
-    look: Callable[[], T], enough: Callable[[T], bool], *, within: float = 60, every: float = POLL
+    look: Callable[[], T], enough: Callable[[T], bool], *, within: float = PATIENCE, every: float = POLL
 ) -> T:
     """Look again and again until it is enough; fail with the last sight when that takes too long."""
     deadline = time.monotonic() + within

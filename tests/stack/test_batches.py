@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from local.command.cli import app
 from local.stack.stack import Stack
-from tests.stack.shop import Body, Shop, order_body, until
+from tests.stack.shop import PATIENCE, Body, Shop, order_body, until
 from tests.unit.carriers.ubi.orders import body as ubi_body
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "orders.csv"
@@ -22,14 +22,14 @@ def batch(shop: Shop, entries: list[Any], **headers: str) -> httpx.Response:
     return shop.http.post("/v1/orders/batch", json={"orders": entries}, headers=headers)
 
 
-def finished(shop: Shop, address: str, *, within: float = 240) -> Body:
+def finished(shop: Shop, address: str) -> Body:
     def look() -> Body:
         seen: Body = shop.http.get(address).raise_for_status().json()
         counts = (seen[name] for name in ("confirmed", "processing", "failed", "needs_attention"))
         assert sum(counts) == seen["total"] == len(seen["orders"])
         return seen
 
-    return until(look, lambda seen: seen["status"] == "finished", within=within)
+    return until(look, lambda seen: seen["status"] == "finished", within=2 * PATIENCE)
 
 
 def bought(shop: Shop, carrier: str, start: str) -> Counter[str]:

@@ -51,7 +51,5 @@ def test_couriers_that_cannot_be_had_are_no_fault_of_the_client_s(shop: Shop) ->
 
 
 def test_couriers_have_names(shop: Shop) -> None:
-    couriers = until(
-        lambda: shop.http.get("/v1/couriers").json().get("data", []), lambda found: bool(found), within=120
-    )
+    couriers = until(lambda: shop.http.get("/v1/couriers").json().get("data", []), lambda found: bool(found))
     assert all(each["code"] and each["name"] for each in couriers)

@@ -115,9 +115,7 @@ def test_shuffled_repeated_and_spoilt_pushes_give_the_true_timeline(
 
 def test_what_the_carrier_pushes_by_itself_is_believed(shop: Shop) -> None:
     order = bought(shop, "lme")
-    events = until(
-        lambda: timeline(shop, order), lambda seen: "webhook" in {one["source"] for one in seen}, within=90
-    )
+    events = until(lambda: timeline(shop, order), lambda seen: "webhook" in {one["source"] for one in seen})
     assert {one["source"] for one in events} <= {"webhook", "poll"}
 
 

@@ -49,6 +49,14 @@ def test_what_was_heard_is_held_against_the_log() -> None:
         assert merchant.mistakes(log) == ["1 webhooks had a wrong signature"]
 
 
+def test_what_comes_before_the_secret_is_known_is_no_mistake_and_comes_again() -> None:
+    with open_shop() as merchant:
+        assert send(merchant) == 503
+        merchant.secret = SECRET
+        assert send(merchant) == 204
+        assert merchant.mistakes([event(1)]) == []
+
+
 def test_a_sequence_that_goes_against_the_times_is_a_mistake() -> None:
     merchant = Merchant()
     merchant.events = [event(1, timestamp="2026-11-21T13:00:00.000Z"), event(2)]
