@@ -20,9 +20,6 @@ def many(usual: int, **more: Any) -> settings:
     return settings(
         max_examples=LONG or usual,
         derandomize=not LONG,
-        database=None,
-        deadline=None,
         phases=(Phase.explicit, Phase.generate) if LONG else tuple(Phase),
-        suppress_health_check=UNWELCOME,
         **more,
     )

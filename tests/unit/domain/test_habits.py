@@ -117,7 +117,7 @@ class TestWhenToAsk:
         assert DAY < EVERY_MORNING.overdue(evening, 20 * HOUR, longest=30 * DAY) < 12 * DAY
         assert EVERY_MORNING.overdue(evening, 20 * HOUR, longest=2 * HOUR) == 2 * HOUR
 
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=30)
     @given(
         ANYTHING,
         MOMENTS,
@@ -140,7 +140,7 @@ class TestThePlan:
         for nothing in (None, Habit({}), few):
             assert next_poll(tracking, now=at, misses=misses, habit=nothing) == table
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     @given(SOME, MOMENTS, ANYTHING, st.integers(0, 20))
     def test_no_parcel_waits_longer_than_the_table_ever_has_it_wait_in_its_stage(
         self, tracking: Tracking, at: datetime, known: Habit, misses: int

@@ -5,7 +5,7 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
@@ -37,11 +37,6 @@ VALUES: SearchStrategy[Any] = st.recursive(
     SCALARS,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=12,
-)
-QUIETLY = settings(
-    deadline=None,
-    max_examples=120,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 WHOLE = order_body(
     parcels=[
@@ -112,26 +107,26 @@ def sound(reply: Reply, backend: Backend) -> None:
         assert backend.executions() == []
 
 
-@QUIETLY
+@settings(max_examples=120)
 @given(body=st.binary(max_size=400))
 def test_any_bytes(body: bytes, backend: Backend) -> None:
     sound(call("POST /v1/orders", body=body), backend)
 
 
-@QUIETLY
+@settings(max_examples=120)
 @given(body=VALUES)
 def test_any_json(body: Any, backend: Backend) -> None:
     sound(call("POST /v1/orders", body=json.dumps(body)), backend)
 
 
-@settings(QUIETLY, max_examples=400)
+@settings(max_examples=400)
 @given(body=spoilt_orders())
 def test_any_order_with_some_places_spoilt(body: str, backend: Backend) -> None:
     sound(call("POST /v1/orders", body=body, headers={"Idempotency-Key": "k"}), backend)
     assert len(backend.stored("idempotency")) == len(backend.stored())
 
 
-@QUIETLY
+@settings(max_examples=120)
 @given(
     query=st.dictionaries(
         st.sampled_from(["status", "limit", "cursor", "created_after", "reference"]), st.text()
@@ -141,7 +136,7 @@ def test_any_query(query: dict[str, str], backend: Backend) -> None:
     assert call("GET /v1/orders", query=query).status in (200, 422)
 
 
-@QUIETLY
+@settings(max_examples=120)
 @given(order_id=st.text(min_size=1))
 @pytest.mark.parametrize(
     "route", ["GET /v1/orders/{id}", "GET /v1/orders/{id}/label", "POST /v1/orders/{id}/cancel"]

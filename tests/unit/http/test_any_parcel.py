@@ -12,7 +12,7 @@ from hypothesis.strategies import DrawFn
 
 from tests.support.aggregator import FakeAggregator
 from tests.support.api import Backend, Reply, call
-from tests.unit.http.test_any_body import ODD_NUMBERS, QUIETLY, VALUES, places
+from tests.unit.http.test_any_body import ODD_NUMBERS, VALUES, places
 
 PARCEL: dict[str, Any] = {
     "carrier_code": "china-ems",
@@ -105,7 +105,7 @@ def sent(route: str, body: str | bytes, backend: Backend) -> Reply:
 
 
 @pytest.mark.parametrize("route", WHOLE)
-@settings(QUIETLY, max_examples=60)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_any_body_with_some_places_spoilt(
     route: str, data: st.DataObject, backend: Backend, aggregator: FakeAggregator
@@ -115,26 +115,26 @@ def test_any_body_with_some_places_spoilt(
 
 
 @pytest.mark.parametrize("route", WHOLE)
-@settings(QUIETLY, max_examples=30)
+@settings(max_examples=30)
 @given(body=VALUES)
 def test_any_json(route: str, body: Any, backend: Backend, aggregator: FakeAggregator) -> None:
     sent(route, json.dumps(body), backend)
 
 
 @pytest.mark.parametrize("route", WHOLE)
-@settings(QUIETLY, max_examples=20)
+@settings(max_examples=20)
 @given(body=st.binary(max_size=200))
 def test_any_bytes(route: str, body: bytes, backend: Backend, aggregator: FakeAggregator) -> None:
     sent(route, body, backend)
 
 
-@QUIETLY
+@settings(max_examples=120)
 @given(query=st.dictionaries(st.sampled_from(["status", "limit", "cursor", "carrier"]), st.text()))
 def test_any_query(query: dict[str, str], backend: Backend) -> None:
     assert call("GET /v1/trackings", query=query).status in (200, 422)
 
 
-@QUIETLY
+@settings(max_examples=120)
 @given(tracking_id=st.text(min_size=1))
 @pytest.mark.parametrize(
     "route",
@@ -144,7 +144,7 @@ def test_any_id(route: str, tracking_id: str, backend: Backend) -> None:
     assert call(route, id=tracking_id).status == 404
 
 
-@settings(QUIETLY, max_examples=60)
+@settings(max_examples=60)
 @given(awb=st.text(min_size=1))
 def test_any_air_waybill(awb: str, backend: Backend) -> None:
     assert call("GET /v1/trackings/air-cargo/{awb}", awb=awb).status == 422

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parcelgate.domain.orders import Order, OrderStatus, Parcel
@@ -215,7 +215,7 @@ _SPELT = st.sampled_from(["A", "a", " b", "B", "\uff23", "c", "d d", "DD"])
 _NUMBER = st.none() | _SPELT
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20)
 @given(data=st.data())
 def test_whatever_changes_orders_are_found_by_exactly_their_present_numbers(data: st.DataObject) -> None:
     with a_table() as table:
@@ -360,7 +360,7 @@ def test_the_trackings_of_an_order_are_a_list_like_any_other(table: Table) -> No
     assert trackings.page(**found, created_after=NOON) == Page([], None)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20)
 @given(data=st.data())
 def test_whatever_changes_trackings_are_found_by_exactly_what_they_are(data: st.DataObject) -> None:
     couriers = st.sampled_from(["dhl", "DHL", "ups"])

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import parcelgate.store
@@ -218,7 +218,6 @@ NAMES = st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,20}\Z")
 PARTS = st.lists(st.text(max_size=8), min_size=1, max_size=3)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(NAMES, PARTS, NAMES, PARTS)
 def test_promise_7_two_keys_are_equal_only_when_all_their_parts_are(
     tenant: str, parts: list[str], other: str, others: list[str]

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parcelgate.domain.orders import Order, OrderStatus
@@ -298,7 +298,7 @@ def test_a_forged_place_is_either_a_place_or_refused(position: str) -> None:
 # The whole of it
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15)
 @given(data=st.data())
 def test_any_filter_over_any_orders_gives_what_filtering_by_hand_gives(data: st.DataObject) -> None:
     with a_table() as table:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parcelgate.domain.trackings import Source, Tracking, TrackingStatus, merge
@@ -505,7 +505,7 @@ class TestTheWorkers:
         assert len(table.due.due("ORDER", noon(days=1))) == 2
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25)
 @given(
     steps=st.lists(
         st.tuples(
