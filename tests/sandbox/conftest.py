@@ -117,7 +117,7 @@ class LsoClient:
         return [c for c in self.ledger()["callbacks"] if c["reference"] == reference]
 
 
-def eventually[T](probe: Callable[[], T | bool | None], within: float = 10.0) -> T:
+def eventually[T](probe: Callable[[], T | bool | None], within: float = 60.0) -> T:
     """The first true value the probe gives; fails after so many seconds."""
     until = time.monotonic() + within
     while not (value := probe()):

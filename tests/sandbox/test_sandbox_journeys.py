@@ -156,7 +156,7 @@ def running() -> Iterator[httpx.Client]:
         "lme": {"default": lme_client.LOGINS["default"]},
     }
     settings = Settings(accounts=accounts, acceleration=ACCELERATION, processing_seconds=0)
-    with serve(settings) as url, httpx.Client(base_url=url, timeout=10, trust_env=False) as http:
+    with serve(settings) as url, httpx.Client(base_url=url, timeout=60, trust_env=False) as http:
         yield http
 
 

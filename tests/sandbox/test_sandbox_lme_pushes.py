@@ -57,7 +57,7 @@ class Pushed(Client):
 @pytest.fixture(scope="module")
 def running() -> Iterator[httpx.Client]:
     settings = Settings(accounts={"lme": LOGINS}, acceleration=1, callback_interval=0.01)
-    with serve(settings) as url, httpx.Client(base_url=url, timeout=10, trust_env=False) as http:
+    with serve(settings) as url, httpx.Client(base_url=url, timeout=60, trust_env=False) as http:
         yield http
 
 

@@ -62,7 +62,7 @@ def world() -> Iterator[httpx.Client]:
         processing_seconds=60,
         acceleration=1440,
     )
-    with serve(settings) as url, httpx.Client(base_url=url, timeout=10, trust_env=False) as http:
+    with serve(settings) as url, httpx.Client(base_url=url, timeout=60, trust_env=False) as http:
         yield http
 
 

@@ -71,7 +71,7 @@ def world() -> Iterator[httpx.Client]:
         callback_interval=0.001,
         acceleration=ACCELERATION,
     )
-    with serve(settings) as url, httpx.Client(base_url=url, timeout=10, trust_env=False) as http:
+    with serve(settings) as url, httpx.Client(base_url=url, timeout=60, trust_env=False) as http:
         yield http
 
 
@@ -189,7 +189,7 @@ def test_the_truth_is_the_way_so_far_whatever_is_known(client):
 
 def test_a_time_has_no_zone_and_posts_tell_it_to_the_minute():
     settings = Settings(accounts={"trackingmore": {"default": LOGIN}}, processing_seconds=0, acceleration=1)
-    with serve(settings) as url, httpx.Client(base_url=url, timeout=10, trust_env=False) as http:
+    with serve(settings) as url, httpx.Client(base_url=url, timeout=60, trust_env=False) as http:
         client = Client(http)
         client.follow()
         client.follow("1234567890", "dhl")

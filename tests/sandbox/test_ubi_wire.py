@@ -23,7 +23,7 @@ FIXTURES = Path(__file__).parents[1] / "unit" / "carriers" / "ubi" / "fixtures"
 @pytest.fixture(scope="module")
 def client() -> Iterator[httpx.Client]:
     settings = Settings(accounts={"ubi": {"default": LOGIN, "other": OTHER}}, acceleration=1440)
-    with serve(settings) as url, httpx.Client(base_url=url, timeout=10, trust_env=False) as http:
+    with serve(settings) as url, httpx.Client(base_url=url, timeout=60, trust_env=False) as http:
         yield http
 
 

@@ -58,7 +58,7 @@ class Platform:
         return msgspec.structs.replace(order, carrier_order_number=taken.carrier_order_number)
 
     def settled(self, order: Order) -> OrderResult:
-        for _ in range(100):
+        for _ in range(1000):
             found = self.carrier.order_result(order)
             if not isinstance(found, Pending):
                 return found
@@ -67,7 +67,7 @@ class Platform:
 
     def finished(self) -> None:
         """Wait until the platform has finished its orders, without a call that it would answer."""
-        for _ in range(500):
+        for _ in range(3000):
             if all(order["status"] != "processing" for order in self.ledger()["orders"]):
                 return
             time.sleep(0.02)

@@ -73,7 +73,7 @@ _LOCAL = ("about", "blob", "data", "chrome", "chrome-extension")
 """Schemes that ask no server: the page's own, and those of the browser's viewer of PDFs."""
 _CHECKS = Path(__file__).with_suffix(".js").read_text()
 _AXE = Axe()
-_TIMEOUT = 30_000
+_TIMEOUT = 120_000
 """Milliseconds after which something is given up that a quiet machine does in a fraction of a second."""
 
 

@@ -74,7 +74,7 @@ def interrupted(code: str, **env: str) -> tuple[int, str]:
     assert program.stdout is not None
     assert program.stdout.readline() == "here\n"
     program.send_signal(signal.SIGINT)
-    _, said = program.communicate(timeout=30)
+    _, said = program.communicate(timeout=120)
     return program.returncode, said
 
 

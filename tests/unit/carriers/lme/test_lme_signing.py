@@ -33,7 +33,7 @@ captured = pytest.mark.parametrize("request_", VECTORS["requests"], ids=lambda r
 
 def openssl(*arguments: str | Path, given: bytes | None = None) -> bytes:
     return subprocess.run(
-        ["openssl", *arguments], input=given, capture_output=True, check=True, timeout=20
+        ["openssl", *arguments], input=given, capture_output=True, check=True, timeout=120
     ).stdout
 
 

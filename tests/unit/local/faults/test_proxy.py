@@ -60,7 +60,7 @@ def _proxy(to: int) -> Iterator[str]:
 
     thread = Thread(target=work)
     thread.start()
-    ready.wait(5)
+    assert ready.wait(60)
     try:
         yield f"http://127.0.0.1:{port}"
     finally:
@@ -79,7 +79,7 @@ def client(asked: list[bytes]) -> Iterator[httpx.Client]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    with _proxy(server.server_address[1]) as url, httpx.Client(base_url=url, timeout=5) as client:
+    with _proxy(server.server_address[1]) as url, httpx.Client(base_url=url, timeout=60) as client:
         yield client
     server.shutdown()
     server.server_close()

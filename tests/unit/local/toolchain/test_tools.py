@@ -16,7 +16,7 @@ def test_an_environment_that_two_need_at_once_is_made_once(
 ) -> None:
     (tmp_path / "requirements").mkdir()
     (tmp_path / "requirements" / "checker.txt").write_text("checker==1\n")
-    both = threading.Barrier(2, timeout=10)
+    both = threading.Barrier(2, timeout=60)
     commands: list[str] = []
 
     def run(command: tuple[Any, ...], **_: Any) -> SimpleNamespace:
