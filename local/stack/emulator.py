@@ -11,7 +11,7 @@ from local.stack import processes
 
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
-START_SECONDS = 60
+START_SECONDS = 180
 STOP_SECONDS = 30
 """MiniStack takes about 10 s to end its Lambda workers; after this time the rest is killed."""
 

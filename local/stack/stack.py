@@ -69,8 +69,8 @@ _DEPLOYED_FROM = ("cdk.json", "console", "docs", "functions", "infra", "requirem
 _NOT_CODE = {"__pycache__", "node_modules"}
 _CALLBACK_INTERVAL = 1.0
 """Seconds between the sandbox's attempts at one callback."""
-_DEPLOY_SECONDS = 300
-_READY_SECONDS = 60
+_DEPLOY_SECONDS = 600
+_READY_SECONDS = 180
 
 _console = Console(stderr=True, highlight=False)
 

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from tests.stack.shop import Shop, bought
 from tests.support.browser import NewPage
 
-PATIENCE = 60_000
+PATIENCE = 300_000
 """Milliseconds that a busy machine may take to start the functions that are called at once."""
 
 

@@ -23,7 +23,7 @@ def test_every_block_of_the_readme_runs_in_order(stack: Stack, tmp_path: Path) -
         env={"PATH": os.environ["PATH"], "API": stack.api_url, "KEY": stack.api_key},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr
