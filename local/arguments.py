@@ -8,7 +8,7 @@ import argparse
 import math
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 
 def whole(name: str, usual: int, *, least: int = 0, most: int | None = None) -> int:
@@ -16,12 +16,23 @@ def whole(name: str, usual: int, *, least: int = 0, most: int | None = None) -> 
 
     Ends the program with 2 when the variable holds anything else.
     """
-    return _number(name, usual, bounded(least, most))
+    return _value(name, usual, bounded(least, most))
 
 
 def share(name: str, usual: float) -> float:
     """Return the share from 0 to 1 that the variable `name` holds, or `usual`. Refuses as `whole` does."""
-    return _number(name, usual, _share)
+    return _value(name, usual, _share)
+
+
+def word(name: str, allowed: Sequence[str]) -> str:
+    """Return the word that the variable `name` holds, or nothing. Refuses others as `whole` does."""
+
+    def read(text: str) -> str:
+        if text not in allowed:
+            raise argparse.ArgumentTypeError(f"{' or '.join(allowed)} is allowed, and not {text}")
+        return text
+
+    return _value(name, "", read)
 
 
 def bounded(least: int, most: int | None = None) -> Callable[[str], int]:
@@ -76,7 +87,7 @@ def _float(text: str) -> float:
         return math.nan
 
 
-def _number[T](name: str, usual: T, read: Callable[[str], T]) -> T:
+def _value[T](name: str, usual: T, read: Callable[[str], T]) -> T:
     text = os.environ.get(name, "")
     if not text:
         return usual

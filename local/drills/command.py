@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
+from local.arguments import word
 from local.command.rendering import counted
 from local.drills.carrier_down import CarrierDown
 from local.drills.dlq import DeadLetters
@@ -24,7 +25,7 @@ _console = Console(highlight=False, soft_wrap=True)
 
 def main(*arguments: str) -> int:
     """Run the drill that DRILL names; return 0 if every order ended well. MEND=1 mends it here."""
-    name, mends = os.environ.get("DRILL", ""), os.environ.get("MEND", "") not in ("", "0")
+    name, mends = os.environ.get("DRILL", ""), word("MEND", ("0", "1")) == "1"
     if arguments:
         name, mends = arguments[0], "--mend" in arguments[1:]
         if {*arguments[1:]} - {"--mend"}:

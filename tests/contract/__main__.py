@@ -108,11 +108,11 @@ def main() -> int:
     """Make as many calls as the environment asks for; return the exit code."""
     given = {name: os.environ.get(name, "") for name in ("STACK", "CASES", "SEED", "WORKERS")}
     cases, seed = arguments.whole("CASES", CASES, least=1), arguments.whole("SEED", 1)
+    at_once, which = arguments.whole("WORKERS", WORKERS, least=1), arguments.word("STACK", ("1", "up"))
     command = " ".join(["make contract", *(f"{name}={value}" for name, value in given.items() if value)])
     with tempfile.TemporaryDirectory(prefix="parcelgate-contract-") as folder:
-        if given["STACK"]:
-            at_once = arguments.whole("WORKERS", WORKERS, least=1)
-            return _on_a_stack(given["STACK"], cases, seed, at_once, Path(folder), command)
+        if which:
+            return _on_a_stack(which, cases, seed, at_once, Path(folder), command)
         return _in_one_process(cases, seed, Path(folder), command)
 
 

@@ -55,11 +55,14 @@ def tried(ground: Ground, only: str, seed: int, count: int, at_once: int) -> tup
     Returns what came of the pairs, and how many there were to choose from.
     """
     words = only.replace("|", " ").split()
+    # Words of a call or a fault alone can be in every flow.
     flows = [flow for flow in FLOWS if not only or any(word in flow for word in words)] or [*FLOWS]
     print(f"recording the steps of {len(flows)} flows", flush=True)
     every, clean = pairs.recorded(ground, flows, "clean")
     todo = pairs.chosen(every, seed=seed, only=only, count=count)
     all_of_them = len(pairs.chosen(every, seed=seed, only=only))
+    if not todo:
+        raise SystemExit(f'ONLY: no pair has the words "{only}"')
     print(f"{len(todo)} of {all_of_them} pairs, {at_once} at once, seed {seed}", flush=True)
     results = pairs.tried(ground, todo, f"s{seed}", at_once=at_once, progress=_progress)
     print("\nevery change comes again, older ones after newer ones", flush=True)
