@@ -10,7 +10,8 @@ def hold(results: list[Result]) -> None:
     wrong = [f"{result.pair}: {line}" for result in results for line in result.violations]
     assert not wrong, "\n".join(wrong)
     # On a busy machine the stream brings several records in one call, so that many do not come by themselves.
-    assert any(result.met for result in results), "nothing went wrong, so nothing was tested"
+    unmet = [str(result.pair) for result in results if not result.met]
+    assert len(unmet) <= 3 / 4 * len(results), f"never happened, so too little was tested: {unmet}"
 
 
 @pytest.mark.parametrize("group", GROUPS)
