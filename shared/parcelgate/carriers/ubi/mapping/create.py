@@ -173,13 +173,11 @@ class _Writer:
         """The struct with each of its own texts as it can be sent; `source` is what the table calls it."""
         changes = {}
         for name in struct.__struct_fields__:
-            value = getattr(struct, name)
-            if not isinstance(value, str) or name in _VERBATIM:
+            if not isinstance(value := getattr(struct, name), str) or name in _VERBATIM:
                 continue
-            if value.isascii() and value.isprintable():
-                # It has one form, and all of its letters are English.
-                text = value.strip(" ")
-            else:
+            text = value.strip(" ")
+            # Printable ASCII has one form, and all of its letters are English.
+            if not (value.isascii() and value.isprintable()):
                 text = self._text(value, f"{pointer}/{name}", f"{source or pointer}/{name}")
             if text != value:
                 changes[name] = text
