@@ -1368,18 +1368,24 @@ def test_orders_whose_account_cannot_be_read_wait_each_for_itself(in_batches: Wo
     assert queued_after(in_batches) == [2, 2]
 
 
-def test_orders_are_stored_side_by_side_in_their_order(in_batches: World) -> None:
-    orders = several(in_batches, 2)
-    submitter: OrderSubmitter = in_batches.submitter
-    quick = OrderSubmitter(
+def side_by_side(world: World) -> OrderSubmitter:
+    """The world's submitter, with two workers."""
+    submitter: OrderSubmitter = world.submitter
+    return OrderSubmitter(
         table=submitter.table,
         carriers=submitter.carriers,
         settings=submitter.settings,
         retries=submitter.retries,
-        clock=in_batches.clock,
+        clock=world.clock,
         workers=2,
     )
-    assert [order.id for order in quick.submit_many(orders, LIFE)] == [order.id for order in orders]
+
+
+def test_orders_are_stored_side_by_side_in_their_order(in_batches: World) -> None:
+    orders = several(in_batches, 2)
+    assert [order.id for order in side_by_side(in_batches).submit_many(orders, LIFE)] == [
+        order.id for order in orders
+    ]
 
 
 def test_orders_are_stored_by_no_more_threads_than_there_are_workers(
@@ -1393,14 +1399,5 @@ def test_orders_are_stored_by_no_more_threads_than_there_are_workers(
             super().__init__(max_workers)
 
     monkeypatch.setattr("parcelgate.services.orders.submission.ThreadPoolExecutor", Pool)
-    submitter: OrderSubmitter = in_batches.submitter
-    quick = OrderSubmitter(
-        table=submitter.table,
-        carriers=submitter.carriers,
-        settings=submitter.settings,
-        retries=submitter.retries,
-        clock=in_batches.clock,
-        workers=2,
-    )
-    quick.submit_many(several(in_batches, 3), LIFE)
+    side_by_side(in_batches).submit_many(several(in_batches, 3), LIFE)
     assert set(threads) == {2}
