@@ -121,12 +121,9 @@ class Callers:
 
 
 def _inode(ends: Ends) -> str | None:
-    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-        _, local, remote, state, *_, inode = line.split()[:10]
-        ports = Ends(int(local.rpartition(":")[2], 16), int(remote.rpartition(":")[2], 16))
-        if ports == ends and state == _ESTABLISHED:
-            return inode
-    return None
+    of_these = rf":{ends.callers:04X} [0-9A-F]+:{ends.ours:04X} {_ESTABLISHED} (?:\S+ +){{5}}(\d+)"
+    found = re.search(of_these, Path("/proc/net/tcp").read_text())
+    return found[1] if found else None
 
 
 def _open_files(pid: int) -> Iterator[str]:

@@ -47,6 +47,7 @@ _SENDS = frozenset({"SendMessage", "SendMessageBatch", "PutEvents", "StartExecut
 _BATCHES = frozenset({"SendMessageBatch", "PutEvents", "BatchGetItem", "BatchWriteItem"})
 FAULTS = frozenset({*AWS_FAULTS, *CARRIER_FAULTS, "conflict", "partial", "stale"})
 _KEPT_INVOCATIONS = 5000
+_WORDS = re.compile(rb"[0-9A-Za-z]+")
 
 
 def faults_of(call: str) -> tuple[str, ...]:
@@ -197,7 +198,8 @@ class Cases:
 
     def __init__(self) -> None:
         self.open: dict[str, Case] = {}
-        self._marked: list[tuple[bytes, Case]] = []
+        self._marked: dict[bytes, list[tuple[bytes, Case]]] = {}
+        """By a word of each mark."""
         self._made_by: OrderedDict[bytes, set[str]] = OrderedDict()
 
     def put(self, bodies: Iterable[dict[str, Any]]) -> None:
@@ -212,8 +214,11 @@ class Cases:
             rules = tuple(Rule(**rule) for rule in body.get("rules", ()))
             marks = tuple(mark.encode() for mark in body["marks"])
             chance = Chance(**body["chance"]) if "chance" in body else None
-            self.open[body["case"]] = Case(body["case"], marks, rules, chance)
-        self._list_marks()
+            if body["case"] in self.open:
+                self.close(body["case"])
+            case = self.open[body["case"]] = Case(body["case"], marks, rules, chance)
+            for mark in marks:
+                self._find_by(mark, case)
 
     def close(self, name: str) -> None:
         """Forget a case.
@@ -223,21 +228,25 @@ class Cases:
         KeyError
             There is none of this name.
         """
-        del self.open[name]
-        self._list_marks()
+        case = self.open.pop(name)
+        for mark in case.marks:
+            word = _word(mark)
+            self._marked[word] = [each for each in self._marked[word] if each[1] is not case]
 
     def mark(self, case: Case, mark: bytes) -> None:
         """From now on a call with this mark belongs to the case, too."""
         case.marks += (mark,)
-        self._marked.append((mark, case))
+        self._find_by(mark, case)
 
-    def _list_marks(self) -> None:
-        # Every call is looked through for the marks of all cases, which can be thousands.
-        self._marked = [(mark, case) for case in self.open.values() for mark in case.marks]
+    def _find_by(self, mark: bytes, case: Case) -> None:
+        self._marked.setdefault(_word(mark), []).append((mark, case))
 
     def of(self, request: bytes, invocation: bytes | None) -> list[Case]:
         """The cases that a call belongs to: those whose mark it has, else that of its invocation."""
-        found = [*{case.name: case for mark, case in self._marked if mark in request}.values()]
+        # There can be thousands of cases, and every call comes through here.
+        words = self._marked.keys() & _WORDS.findall(request)
+        marked = (each for word in words for each in self._marked[word])
+        found = [self.open[name] for name in sorted({case.name for mark, case in marked if mark in request})]
         if invocation:
             known = self._made_by.setdefault(invocation, set())
             known.update(case.name for case in found)
@@ -246,6 +255,15 @@ class Cases:
             while len(self._made_by) > _KEPT_INVOCATIONS:
                 self._made_by.popitem(last=False)
         return found or [case for case in self.open.values() if not case.marks]
+
+
+def _word(mark: bytes) -> bytes:
+    """The word of a mark by which it is found: a number if it has any, since other cases have other numbers.
+
+    The first and the last word count only when there is no other: in a text they can be parts of longer ones.
+    """
+    words = _WORDS.findall(mark)
+    return max(words[1:-1] or words, key=lambda word: (word.isdigit(), len(word)))
 
 
 def refusal(call: str, fault: str, request: bytes) -> tuple[int, bytes, dict[str, str]]:

@@ -56,6 +56,22 @@ def test_a_call_belongs_to_the_case_whose_mark_it_has_and_with_it_its_invocation
     assert names(b"of one of them, and nobody knows which", b"C") == []
 
 
+def test_a_mark_is_found_within_longer_words_and_among_marks_with_the_same_number() -> None:
+    cases = Cases()
+    cases.put([{"case": name, "marks": [f"s1-{name}-0001-x"]} for name in ("ubi", "lso")])
+    cases.mark(cases.open["lso"], b"eyJ0+Zg/k==")
+
+    def names(body: bytes) -> list[str]:
+        return [case.name for case in cases.of(body, None)]
+
+    assert names(b"pk=T%23s1-lso-0001-xyz") == ["lso"]
+    assert names(b"pk=T#s1-lso-0001-x#s1-ubi-0001-x") == ["lso", "ubi"]
+    assert names(b"Bearer eyJ0+Zg/k==") == ["lso"]
+    assert names(b"s1-lso-00012-x") == []
+    cases.close("lso")
+    assert names(b"pk=T#s1-lso-0001-x#s1-ubi-0001-x, Bearer eyJ0+Zg/k==") == ["ubi"]
+
+
 def test_a_case_without_marks_has_what_no_other_has() -> None:
     cases = Cases()
     cases.put([{"case": "one", "marks": ["t-1"]}, {"case": "rest", "marks": []}])
