@@ -43,8 +43,8 @@ load: setup ## Buy thousands of orders at once while calls go wrong, and account
 model: setup ## Explore every course of an order's life, and lead the engine along them
 	@$(VENV)/bin/python -m local model
 
-mutants: setup ## Remove the code of each promise from a copy and check that a test fails (ONLY=7)
-	@ONLY="$(ONLY)" $(VENV)/bin/python -m local mutants
+mutants: setup ## Remove the code of each promise from a copy and check that a test fails (ONLY=7 STACK=1)
+	@ONLY="$(ONLY)" STACK="$(STACK)" $(VENV)/bin/python -m local mutants
 
 differences: setup ## Remove the guard of each row of docs/aws-differences.md and check that its tests fail (ONLY=index)
 	@ONLY="$(ONLY)" $(VENV)/bin/python -m local differences

@@ -2,6 +2,7 @@
 
     make mutants              all of them; takes some minutes
     make mutants ONLY=7       those of one promise, or of several: ONLY=7,8
+    make mutants STACK=1      out of a running stack: the check of `make faults` is to notice
 
 A mutant is caught when a test fails that passes with the guard. The table is in `docs/reliability.md`,
 between two marks; a run of some of them changes the rows of those. Ends with 1 when a mutant survives, or
@@ -142,8 +143,22 @@ def with_rows(page: str, verdicts: Sequence[Verdict]) -> str:
     return before + "\n".join((BEGIN, made, "", *HEAD, *rows, END)) + after
 
 
+def on_a_stack() -> int:
+    """Try those that a running stack can show, on one of a copy of the tree; return the exit code."""
+    with tempfile.TemporaryDirectory(prefix="parcelgate-mutants-") as folder:
+        tree = Path(folder)
+        copied(tree)
+        for path in (ROOT / ".local" / "runtime", *(ROOT / ".local" / "build" / "local").glob("libraries-*")):
+            shutil.copytree(path, tree / path.relative_to(ROOT), symlinks=True)
+        command = [sys.executable, "-m", "tests.mutants.on_the_stack", str(PAGE)]
+        environment = os.environ | {"PYTHONPATH": f"{tree}:{tree / 'shared'}"}
+        return subprocess.run(command, cwd=tree, env=environment, check=False).returncode
+
+
 def main() -> int:
     """Try the mutants that the environment names; return the exit code."""
+    if arguments.word("STACK", ("1",)):
+        return on_a_stack()
     only = os.environ.get("ONLY", "")
     guards = [guard for guard in GUARDS if not only or str(guard.promise) in only.split(",")]
     if not guards:

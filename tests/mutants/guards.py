@@ -10,7 +10,8 @@ class Guard(NamedTuple):
     """One guard, and the tree without it.
 
     `old` stands in `path` exactly once, and `new` in its place takes the guard out. One of `tests` is to fail
-    then.
+    then. `pairs` names pairs of `make faults` that show its absence on a running stack, where a merchant's
+    calls can show it.
     """
 
     promise: int
@@ -19,6 +20,7 @@ class Guard(NamedTuple):
     old: str
     new: str
     tests: tuple[str, ...]
+    pairs: str = ""
 
 
 GUARDS = (
@@ -29,6 +31,7 @@ GUARDS = (
         "        if not self._overdue(order):\n            return\n        log.info",
         "        return\n        log.info",
         (f"{U}/services/operator/test_sweep.py", "tests/faults/test_death.py"),
+        pairs="sweep: sweep",
     ),
     Guard(
         1,
@@ -53,6 +56,9 @@ GUARDS = (
         "return None if order.submission.sending_at else self._marking(order, sender, caller)",
         "return self._marking(order, sender, caller)",
         (f"{U}/services/orders/test_submission.py", "tests/faults/test_sending.py"),
+        pairs="lso create: submit_order POST freeze|"
+        "lso create: submit_order POST silence|"
+        "lso create: submit_order POST kill_after",
     ),
     Guard(
         2,
@@ -61,6 +67,9 @@ GUARDS = (
         "if unanswered and alive is not None and at < alive:",
         "if False and unanswered and alive is not None:",
         (f"{U}/services/orders/test_submission.py", "tests/faults/test_sending.py"),
+        pairs="lso create: submit_order POST freeze|"
+        "ubi create: create_order POST freeze|"
+        "lso create: submit_order POST silence",
     ),
     Guard(
         2,
@@ -70,6 +79,9 @@ GUARDS = (
         "            raise NotSettledError(order, interval)",
         "            order = self._change_mine(order, lambda order: transitions.not_found(order, at=at))",
         ("tests/faults/test_sending.py",),
+        pairs="lso create: submit_order POST silence|"
+        "lso create: submit_order POST kill|"
+        "ubi create: create_order POST kill",
     ),
     Guard(
         2,
@@ -78,6 +90,10 @@ GUARDS = (
         "return TransientError(text) if self._request.safe else UnknownOutcomeError(text)",
         "return TransientError(text)",
         ("tests/faults/test_sending.py",),
+        pairs="ubi create: create_order POST reset_after|"
+        "ubi create: create_order POST half_body|"
+        "lme create: create_order POST reset_after|"
+        "lso create: submit_order POST reset_after",
     ),
     Guard(
         2,
@@ -94,6 +110,7 @@ GUARDS = (
         "if held or since is None or self.clock() < submission.began(since) + settings.refund_deadline:",
         "if held or since is None:",
         ("tests/faults/test_flow.py",),
+        pairs="lso refund: compensate_order lso",
     ),
     Guard(
         3,
@@ -102,6 +119,7 @@ GUARDS = (
         "            cancellation = carrier.cancel(order, at=self.clock())\n        except",
         "            cancellation = Cancellation()\n        except",
         ("tests/faults/test_flow.py",),
+        pairs="lso refund: compensate_order lso",
     ),
     Guard(
         4,
@@ -110,6 +128,7 @@ GUARDS = (
         "            return _LATER\n        except _NoAccountError",
         "            return Answer(200, answer)\n        except _NoAccountError",
         ("tests/faults/test_callbacks.py",),
+        pairs="lme webhook: ingest_webhook dynamodb|trackingmore webhook: ingest_webhook dynamodb",
     ),
     Guard(
         4,
@@ -150,6 +169,7 @@ GUARDS = (
         "return sorted(by_code, key=lambda event: (event.at, -_rank(event.status)))",
         "return by_code",
         ("tests/property/test_timelines.py",),
+        pairs="ubi disorder: poll_trackings dynamodb|lme disorder: process_webhook dynamodb",
     ),
     Guard(
         6,
@@ -248,6 +268,7 @@ GUARDS = (
         "moved = before is None or before.status is not after.status",
         "moved = True",
         (f"{U}/services/events/test_news.py", f"{U}/services/events/test_stream_router.py"),
+        pairs="ubi create: route_changes dynamodb|lso create: route_changes events",
     ),
     Guard(
         11,
@@ -256,6 +277,7 @@ GUARDS = (
         'if "ErrorCode" in result]',
         'if "NoError" in result]',
         (f"{U}/services/events/test_announcer.py", f"{U}/services/events/test_stream_router.py"),
+        pairs="route_changes events.PutEvents partial|route_changes events.PutEvents",
     ),
     Guard(
         12,

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.stack.flows import FLOWS
 from tests.mutants import mutation
 from tests.mutants.__main__ import BEGIN, END, HEAD, PAGE, Verdict, with_rows
 from tests.mutants.guards import GUARDS, Guard
@@ -20,6 +21,12 @@ def test_a_guard_stands_where_the_table_says(guard: Guard) -> None:
 def test_each_promise_has_two_guards_at_least() -> None:
     promises = [guard.promise for guard in GUARDS]
     assert {promise for promise in range(1, 13) if promises.count(promise) < 2} == set()
+
+
+def test_pairs_of_a_guard_are_of_flows_that_there_are() -> None:
+    flows = {words.partition(":")[0] for guard in GUARDS for words in guard.pairs.split("|") if ":" in words}
+    assert flows
+    assert flows <= FLOWS.keys()
 
 
 def test_a_run_of_some_guards_leaves_the_rows_of_the_others() -> None:
