@@ -1,0 +1,54 @@
+"""MiniStack as this machine needs it: the program of the emulator's process.
+
+It has a process, a small server and three threads for each function that runs, and these look ten times a
+second for what to do. A busy stack has some hundred of them, idle ones too, which then take a whole processor
+away from those that work. So here they wait until there is something.
+"""
+
+import contextlib
+import queue
+import socket
+from socketserver import BaseServer, StreamRequestHandler
+from types import SimpleNamespace
+
+from ministack.app import main
+from ministack.core import lambda_runtime
+
+_LONG = 600.0
+_LOOK_FOR_THE_DEAD = 0.25
+"""Seconds after which a function's end is noticed at the latest. What it answers is noticed at once."""
+
+
+class _Events(queue.Queue):  # type: ignore[type-arg]
+    """The events of a function's process. It ends with it, so that nobody waits here for what never comes."""
+
+    def get(self, block: bool = True, timeout: float | None = None) -> object:
+        return super().get(block, timeout and _LONG)
+
+
+_serve = BaseServer.serve_forever
+
+
+def _serve_forever(self: BaseServer, poll_interval: float = _LONG) -> None:
+    del poll_interval
+    _serve(self, _LONG)
+
+
+def _shutdown(self: BaseServer) -> None:
+    """As the library's, which then waits until the server looks whether it is to end: here it is called."""
+    self._BaseServer__shutdown_request = True  # type: ignore[attr-defined]
+    with contextlib.suppress(OSError):
+        socket.create_connection(self.server_address, timeout=1).close()  # type: ignore[arg-type]
+    self._BaseServer__is_shut_down.wait()  # type: ignore[attr-defined]
+
+
+BaseServer.serve_forever = _serve_forever  # type: ignore[method-assign]
+BaseServer.shutdown = _shutdown  # type: ignore[method-assign]
+lambda_runtime.queue = SimpleNamespace(Queue=_Events, Empty=queue.Empty, Full=queue.Full)  # type: ignore[attr-defined]
+lambda_runtime._PROVIDED_POLL = _LOOK_FOR_THE_DEAD
+# It writes a function's event in two pieces, its headers first. TCP keeps the second back until the function
+# has acknowledged the first, which takes 40 ms of each invocation.
+StreamRequestHandler.disable_nagle_algorithm = True
+
+if __name__ == "__main__":
+    main()
