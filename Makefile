@@ -34,28 +34,28 @@ down: setup ## Stop the stack and delete its data
 lint: setup ## Check format, style, types, imports and the production template
 	@$(VENV)/bin/python -m local lint
 
-faults: setup ## Spoil each call of the main flows in each way on a stack of its own (ONLY="lso kill" COUNT=200 SEED=7)
+faults: setup ## Spoil each call of the main flows in each way on a stack of its own (ONLY="lso kill" COUNT=200 SEED=7); without ONLY it rewrites docs/reliability.md
 	@ONLY="$(ONLY)" COUNT="$(COUNT)" SEED="$(SEED)" $(VENV)/bin/python -m local faults
 
-load: setup ## Buy thousands of orders at once while calls go wrong, and account for each (COUNT=5000 FAULTS=0.02 SEED=1)
+load: setup ## Buy thousands of orders at once while calls go wrong, and account for each (COUNT=5000 FAULTS=0.02 SEED=1); rewrites docs/reliability.md
 	@COUNT="$(COUNT)" FAULTS="$(FAULTS)" SEED="$(SEED)" $(VENV)/bin/python -m local load
 
-model: setup ## Explore every course of an order's life, and lead the engine along them
+model: setup ## Explore every course of an order's life, and lead the engine along them; rewrites docs/reliability.md
 	@$(VENV)/bin/python -m local model
 
-mutants: setup ## Remove the code of each promise from a copy and check that a test fails (ONLY=7 STACK=1)
+mutants: setup ## Remove the code of each promise from a copy and check that a test fails (ONLY=7 STACK=1); rewrites docs/reliability.md
 	@ONLY="$(ONLY)" STACK="$(STACK)" $(VENV)/bin/python -m local mutants
 
 differences: setup ## Remove the guard of each row of docs/aws-differences.md and check that its tests fail (ONLY=index)
 	@ONLY="$(ONLY)" $(VENV)/bin/python -m local differences
 
-mutation: setup ## Change single expressions of the riskiest code and see whether a test fails (MODULE=domain SAMPLE=100 SKIP=100)
+mutation: setup ## Change single expressions of the riskiest code and see whether a test fails (MODULE=submission, idempotency, webhooks, trust, domain or polling; SAMPLE=100 SKIP=100); rewrites docs/reliability.md
 	@MODULE="$(MODULE)" SAMPLE="$(SAMPLE)" SKIP="$(SKIP)" $(VENV)/bin/python -m local mutation
 
 properties: setup ## Try many examples on every parser of outside bytes (EXAMPLES=1500 for each property)
 	@EXAMPLES="$(EXAMPLES)" $(VENV)/bin/python -m local properties
 
-contract: setup ## Make calls from the API's own document, in sequences (STACK=1 CASES=2000 SEED=1 WORKERS=3, at least some 600)
+contract: setup ## Make calls from the API's own document, in sequences (STACK=1 CASES=2000 SEED=1 WORKERS=3, at least some 600); rewrites docs/reliability.md
 	@STACK="$(STACK)" CASES="$(CASES)" SEED="$(SEED)" WORKERS="$(WORKERS)" $(VENV)/bin/python -m local contract
 
 pictures: setup ## Make the pictures of the README again, from the running stack or a new one

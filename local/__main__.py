@@ -41,13 +41,24 @@ def main() -> int:
     from functools import partial
     from importlib import import_module
 
-    from local import interrupts
-
     name = sys.argv[1] if len(sys.argv) > 1 else ""
+    names = f"Name one of these: {', '.join(MODULES)}. `make` says what each does."
+    if name in ("-h", "--help"):
+        print(f"{(__doc__ or '').strip()}\n\n{names}")
+        return 0
     if name not in MODULES:
-        print(f"Name one of these: {', '.join(MODULES)}. `make` says what each does.", file=sys.stderr)
+        print(names, file=sys.stderr)
         return 2
-    module = import_module(MODULES[name])
+    try:
+        from local import interrupts
+
+        module = import_module(MODULES[name])
+    except (ModuleNotFoundError, SyntaxError) as error:
+        if sys.prefix != sys.base_prefix:
+            raise
+        words = f"This Python cannot run it ({error}): use .venv/bin/python, which `make setup` makes."
+        print(words, file=sys.stderr)
+        return 2
     if {"-h", "--help"} & set(sys.argv[2:]) and name not in HAVE_HELP:
         print((module.__doc__ or "").strip())
         return 0

@@ -29,7 +29,7 @@ def _arguments() -> argparse.Namespace:
         epilog=f"steering words, anywhere in an order's reference:\n{words}\n\ncontrols:\n{controls}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--port", type=int, required=True, help="the port; 0 chooses a free one")
+    parser.add_argument("--port", type=int, default=0, help="the port; 0 chooses a free one (%(default)s)")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument(
         "--accounts",
@@ -73,7 +73,7 @@ def main() -> None:
     try:
         accounts = json.loads(arguments.accounts.read_text()) if arguments.accounts else default_accounts()
         listening = listen(arguments.host, arguments.port)
-    except (OSError, ValueError) as error:
+    except (OSError, OverflowError, ValueError) as error:
         sys.exit(f"sandbox: {error}")
     settings = Settings(
         accounts=accounts,

@@ -1,7 +1,8 @@
 """`make mutation`: changes single expressions of the code on which money and trust rest, to see who notices.
 
     make mutation                          all of them; takes hours
-    make mutation MODULE=idempotency       those of one module
+    make mutation MODULE=idempotency       those of one module: submission, idempotency, webhooks, trust,
+                                           domain or polling
     make mutation SAMPLE=100               so many of each module, drawn by chance, the same each time
     make mutation SAMPLE=100 SKIP=100      the next so many
 

@@ -1,5 +1,6 @@
 """The table of guards is true of the tree, so that `make mutants` takes out what it says it does."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,19 @@ def test_pairs_of_a_guard_are_of_flows_that_there_are() -> None:
     flows = {words.partition(":")[0] for guard in GUARDS for words in guard.pairs.split("|") if ":" in words}
     assert flows
     assert flows <= FLOWS.keys()
+
+
+@pytest.mark.parametrize("place", ["Makefile", "tests/mutants/mutation.py"])
+def test_help_names_the_modules_that_can_be_chosen(place: str) -> None:
+    text = mutation.__doc__ if place.endswith(".py") else (ROOT / place).read_text("utf-8")
+    *others, last = (module.name for module in mutation.MODULES)
+    assert f"{', '.join(others)} or {last}" in " ".join((text or "").split())
+
+
+@pytest.mark.parametrize("target", ["contract", "faults", "load", "model", "mutants", "mutation"])
+def test_help_says_which_commands_write_into_the_page_of_what_was_tried(target: str) -> None:
+    (line,) = re.findall(rf"^{target}: setup ## (.+)$", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    assert "rewrites docs/reliability.md" in line
 
 
 def test_a_run_of_some_guards_leaves_the_rows_of_the_others() -> None:

@@ -1,6 +1,7 @@
 """What programs are given: those of make in variables, the others on their command lines."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -19,8 +20,8 @@ PROGRAMS = sorted(
     for path in (root / folder).rglob("*.py")
     if path.name == "__main__.py" or '\nif __name__ == "__main__":\n' in path.read_text("utf-8")
 )
-NOT_BY_NAME = ("local", "tests.infra.synthesize")
-"""`local` is tried with each of its targets; the other is a part of a test, with arguments of its own."""
+NOT_BY_NAME = ("tests.infra.synthesize",)
+"""It is a part of a test, with arguments of its own."""
 OTHER_CODES = {"local.drills.aws": 252}
 """It ends as AWS's own tool does."""
 NUMBERS = (
@@ -46,6 +47,13 @@ OPTIONS = (
     ("bench.scale", "--speed", "0", "a number above 0 is allowed, and not 0"),
     ("bench.costs", "--orders", "none", "a whole number from 1 is allowed, and not none"),
 )
+UNKNOWN = {
+    "sandbox": "unrecognized arguments: --no",
+    "local": "Name one of these: up, down,",
+    "local bench": "unrecognized arguments: --no",
+    "local up": "up takes no arguments, and was given: --no",
+}
+"""What some programs say of an argument that they do not know."""
 RUN = """
 import contextlib, io, json, os, runpy, subprocess, sys
 
@@ -68,6 +76,13 @@ for name, arguments, variables in json.loads(sys.argv[1]):
         del os.environ[variable]
     results.append((code, out.getvalue(), err.getvalue()))
 print(json.dumps(results))
+"""
+
+WITHOUT_PACKAGES = """
+import runpy, sys
+sys.path.insert(0, ".")
+sys.argv[:] = ["local", "demo"]
+runpy.run_module("local", run_name="__main__", alter_sys=True)
 """
 
 
@@ -97,12 +112,29 @@ def test_a_program_says_what_it_does_and_refuses_in_words_what_it_cannot_use() -
         code, out, err = next(results)
         assert (code, err, len(out) > 40) == (0, "", True), (name, words)
     for name, words, _ in wrong:
-        assert next(results)[0] == OTHER_CODES.get(name, 2), (name, words)
+        code, _, err = next(results)
+        assert code == OTHER_CODES.get(name, 2), (name, words)
+        assert UNKNOWN.get(" ".join([name, *words[:-1]]), "") in err
     for _, variable, _, allowed in NUMBERS:
         assert next(results) == (2, "", f"{variable}: {allowed}\n")
     for _, option, _, allowed in OPTIONS:
         code, _, err = next(results)
         assert (code, err.splitlines()[-1].partition(": error: ")[2]) == (2, f"argument {option}: {allowed}")
+
+
+def test_another_python_is_told_which_one_to_use() -> None:
+    """One that has no packages, as who types `python3 -m local` has it."""
+    done = subprocess.run(
+        [sys._base_executable, "-I", "-S", "-c", WITHOUT_PACKAGES],  # type: ignore[attr-defined]
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.fullmatch(
+        r"This Python cannot run it \(No module named '\w+'\): use \.venv/bin/python, .*\n", done.stderr
+    )
 
 
 def test_a_number_that_can_be_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
