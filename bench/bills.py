@@ -1,4 +1,4 @@
-"""Scale on paper: which quota of AWS binds first, and three bills.
+"""Scale on paper: which quota of AWS binds first, and four bills.
 
 ``python -m bench.bills``. What an order takes was recorded (`bench/order_units.json`, see
 `bench.order_units`); prices are those of `bench/prices.toml`, quotas those of `bench/quotas.toml`. Prints
@@ -22,10 +22,15 @@ QUOTAS = Path(__file__).with_name("quotas.toml")
 PEAK = 5
 """How many times the mean of the day the busiest hour of orders is. An assumption."""
 DAYS = prices.MONTH_DAYS
-ALARM_METRICS, DASHBOARDS, METRICS = 70, 2, 60
-"""The metrics that the template's alarms read, its dashboards, and the names of metrics in the code."""
-QUEUES, POLLERS, LONG_POLL = 11, 5, 20
-"""Queues that Lambda reads; how many pollers each has at least, and for how many seconds one waits."""
+ALARM_METRICS, DASHBOARDS, QUEUES = 70, 2, 11
+"""In production's template: metrics that alarms read, dashboards, queues that Lambda reads.
+
+`tests/infra/test_alarms.py` counts them there, since it takes a minute or more to synthesize the template.
+"""
+METRICS, IDLE_METRICS = 60, 3
+"""The names of metrics in the code, and those that are written when there is nothing to do, by the sweep."""
+POLLERS, LONG_POLL = 5, 20
+"""How many pollers of Lambda's a queue has at least, and for how many seconds one waits."""
 SWEEP = 0.3, 0.5
 """Seconds and GB of an idle sweep, assumed."""
 IDLE_WORKER = 0.4
@@ -55,7 +60,9 @@ class Merchants(NamedTuple):
     """Of which metrics tell."""
 
 
-EXAMPLES = (Merchants(1, 1, 1, 1), Merchants(5_000, 10, 30, 3), Merchants(5_000_000, 500, 1_500, 3))
+IDLE = Merchants(0, 1, 0, 0)
+"""A stack that nobody uses."""
+EXAMPLES = (IDLE, Merchants(1, 1, 1, 1), Merchants(5_000, 10, 30, 3), Merchants(5_000_000, 500, 1_500, 3))
 
 
 @cache
@@ -192,14 +199,17 @@ def fixed(of: Merchants) -> dict[str, float]:
         "API keys looked up": looks * look,
         "secrets and the key": of.accounts * prices.price("secret_month") + prices.price("key_month"),
         "queues polled in vain": QUEUES * POLLERS * DAYS * 86_400 / LONG_POLL * prices.price("sqs_request"),
-        "alarms and dashboards": ALARM_METRICS * prices.price("alarm_month")
-        + DASHBOARDS * prices.price("dashboard_month"),
-        "metrics": METRICS * of.carriers * hours * prices.price("metric_month"),
+        "alarms": ALARM_METRICS * prices.price("alarm_month"),
+        "dashboards": DASHBOARDS * prices.price("dashboard_month"),
+        "metrics": max(METRICS * of.carriers * hours, IDLE_METRICS) * prices.price("metric_month"),
     }
 
 
 def _bill_table() -> str:
-    heads = ("a month, in dollars", *(f"{of.orders:,} order{'s' * (of.orders > 1)} a day" for of in EXAMPLES))
+    heads = (
+        "a month, in dollars",
+        *(f"{of.orders:,} order{'s' * (of.orders != 1)} a day" for of in EXAMPLES),
+    )
     bills = [bill(of) for of in EXAMPLES]
     rows: list[Sequence[object]] = [(name, *(_money(each[name]) for each in bills)) for name in bills[0]]
     sums = [sum(each.values()) for each in bills]
@@ -207,7 +217,10 @@ def _bill_table() -> str:
     rows.append(
         (
             "an order",
-            *(f"{_money(total / of.orders / DAYS)}" for total, of in zip(sums, EXAMPLES, strict=True)),
+            *(
+                _money(total / of.orders / DAYS) if of.orders else ""
+                for total, of in zip(sums, EXAMPLES, strict=True)
+            ),
         )
     )
     mean = [of.orders / 86_400 for of in EXAMPLES]
@@ -227,6 +240,8 @@ def _passed(of: Merchants) -> str:
 
 
 def _money(dollars: float) -> str:
+    if not dollars:
+        return "0"
     return f"{dollars:,.0f}" if dollars >= 100 else f"{dollars:,.2f}" if dollars >= 0.01 else f"{dollars:.2g}"
 
 
@@ -241,7 +256,7 @@ def report() -> str:
             "per thousand of the account's: it grows with that (`_SHARES` in `infra/settings.py`). Those "
             "that read a queue or the stream take more at a time when more waits, and bind later than here.",
             _share_table(),
-            f"Three bills. The busiest hour is taken to have {PEAK} times the mean of the day.",
+            f"Four bills. The busiest hour is taken to have {PEAK} times the mean of the day.",
             _bill_table(),
         )
     )

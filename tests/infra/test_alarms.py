@@ -12,6 +12,7 @@ import pytest
 from aws_cdk import App, Stack, assertions
 from aws_cdk import aws_kms as kms
 
+from bench import bills
 from infra.bundle import ROOT
 from infra.settings import ASK_CARRIERS, settings_for
 from infra.watching.alarms import AUTHORIZER, IN_THE_BACKGROUND, RAISES, TROUBLES, Alarms
@@ -64,12 +65,6 @@ LONGEST_WAIT = {
     "batches": 3600,
 }
 """Seconds, for each kind of queue."""
-CENTS_AN_ALARM_METRIC = 10
-CENTS_A_QUEUE = 26
-"""Lambda asks each queue with five long polls of 20 s: 657,000 requests a month, at 40 cents a million."""
-CENTS_FOR_METRICS = 90
-"""Three that are written also when there is nothing to say: what the sweep did, by kind."""
-CENTS_FOR_THE_KEY = 100
 
 
 @pytest.fixture
@@ -436,20 +431,20 @@ class TestWhatTheyRead:
         compared, met_by = local.json["Conditions"][condition]["Fn::Equals"]
         assert local.json["Parameters"][compared["Ref"]]["Default"] != met_by
 
-    def test_costs_about_what_the_readme_says(self, aws: Template, alarms: dict[str, Alarm]) -> None:
-        assert len(alarms) <= 40
-        readme = (ROOT / "README.md").read_text()
-        ((number, dollars),) = re.findall(r"its (\d+) alarms[^.]*?about \$(\d+)\s+a\s+month", readme)
-        assert int(number) == len(alarms)
+    def test_costs_what_the_readme_says(self, aws: Template, alarms: dict[str, Alarm]) -> None:
+        assert sum(len(alarm.metrics) for alarm in alarms.values()) == bills.ALARM_METRICS
+        assert len(aws.all("CloudWatch::Dashboard")) == bills.DASHBOARDS
         polled = [each for each in aws.properties("Lambda::EventSourceMapping") if "ScalingConfig" in each]
-        cents = (
-            CENTS_AN_ALARM_METRIC * sum(len(alarm.metrics) for alarm in alarms.values())
-            + CENTS_A_QUEUE * len(polled)
-            + CENTS_FOR_METRICS
-            + CENTS_FOR_THE_KEY
+        assert len(polled) == bills.QUEUES
+        assert len(alarms) <= 40
+        found = re.search(
+            r"its (\d+) alarms[^.]*?about \$(\d+)\s+a\s+month, and \$(\d+) for two dashboards",
+            (ROOT / "README.md").read_text(),
         )
-        # Another carrier costs a dollar: five metrics and two queues.
-        assert abs(cents / 100 - int(dollars)) <= 1.5
+        assert found, "the README does not say what an idle stack costs"
+        bill = bills.bill(bills.IDLE)
+        dashboards = bill.pop("dashboards")
+        assert [*map(int, found.groups())] == [len(alarms), round(sum(bill.values())), round(dashboards)]
 
 
 class TestWhomTheyTell:
