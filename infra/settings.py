@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any
 
+from parcelgate.domain.merchants.events import KEPT
 from parcelgate.http.routes import FUNCTIONS
 from parcelgate.http.smoke import AUTHORIZER
 
@@ -142,7 +143,10 @@ class Settings:
     monthly_budget: int = 0
     """Dollars a month for the whole AWS account, of which the alarm topic tells; 0 for no budget."""
     retention_days: int = 400
-    """How long orders, parcels and labels are kept after their creation. Figures are kept for good."""
+    """How long orders, parcels and labels are kept after their creation. Figures are kept for good.
+
+    No shorter than the event log is, whose events are found by their order or parcel.
+    """
     batch_retention_days: int = 30
     table_stream: str = ""
     """ARN of the stream of another table that the stack runs on, one that was restored. Empty: its own."""
@@ -237,6 +241,8 @@ class Settings:
     def __post_init__(self) -> None:
         if self.canary_minutes not in CANARIES:
             raise ValueError(f"canary_minutes is one of {', '.join(map(str, CANARIES))}")
+        if self.retention_days < KEPT.days:
+            raise ValueError(f"retention_days is {KEPT.days} or more: so long are events kept")
         if bool(self.domain) != bool(self.certificate):
             raise ValueError("domain and certificate are given together")
         if bool(self.limits_table) != bool(self.limits_key):

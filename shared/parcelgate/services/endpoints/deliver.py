@@ -47,13 +47,12 @@ from parcelgate.store.errors import (
     StoreUnavailableError,
     VersionConflictError,
 )
-from parcelgate.store.merchant_events.endpoints import IN_FLIGHT, Admission, Busy, StoredEndpoint
+from parcelgate.store.merchant_events.endpoints import Admission, Busy, StoredEndpoint
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
     from parcelgate.store.merchant_events.table import EventsTable, TenantEvents
-    from parcelgate.store.places import Places
 
 LEASE = timedelta(seconds=30)
 """Longer than an attempt can take with all that is written for it."""
@@ -117,7 +116,7 @@ class EventDeliverer(msgspec.Struct, frozen=True, kw_only=True):
             return self._end(own, delivery, LAST_DIED)
         if deadline.minus(SAVE_SECONDS).remaining() < SECONDS:
             return self._later(message, delivery, _FIRST_WAIT)
-        return self._attempt(message, own, stored, delivery, event, job)
+        return self._attempt(message, own, stored, delivery, event)
 
     def _delivery(
         self,
@@ -127,8 +126,12 @@ class EventDeliverer(msgspec.Struct, frozen=True, kw_only=True):
         moment: datetime,
     ) -> Delivery | None:
         """The delivery that a message is about; None where there is none."""
-        fresh = job.delivery() if isinstance(job, FirstDeliveryJob) else None
-        delivery_id = job.delivery_id if isinstance(job, DeliveryJob) else job.delivery().id
+        fresh: Delivery | None = None
+        if isinstance(job, DeliveryJob):
+            delivery_id = job.delivery_id
+        else:
+            fresh = job.delivery()
+            delivery_id = fresh.id
         log.append_keys(delivery_id=delivery_id)
         try:
             return own.deliveries.get(delivery_id, at=moment)
@@ -150,7 +153,6 @@ class EventDeliverer(msgspec.Struct, frozen=True, kw_only=True):
         stored: StoredEndpoint,
         delivery: Delivery,
         event: Event,
-        job: DeliveryJob | FirstDeliveryJob,
     ) -> None:
         moment = self.clock()
         if stored.quick(moment):
@@ -160,22 +162,13 @@ class EventDeliverer(msgspec.Struct, frozen=True, kw_only=True):
         admission = own.endpoints.admit(stored, moment, LEASE)
         if isinstance(admission, Busy):
             return self._later(message, delivery, self._wait(message, admission, moment))
-        places = self._places(own, job)
-        if places is None:
-            return self._call(message, own, stored, delivery, event, admission)
+        places = own.places(self.settings.tenant_places)
         place = places.take(moment, moment + LEASE)
         if place is None:
             own.endpoints.release(stored.endpoint.id, admission)
             return self._later(message, delivery, self._wait(message, Busy(None), moment))
         with until_given_back(places, place):
             return self._call(message, own, stored, delivery, event, admission)
-
-    def _places(self, own: "TenantEvents", job: DeliveryJob | FirstDeliveryJob) -> "Places | None":
-        """The tenant's places; None where its few endpoints cannot take more workers than it may have."""
-        most = self.settings.tenant_places
-        if job.endpoints is not None and job.endpoints * IN_FLIGHT <= most:
-            return None
-        return own.places(most)
 
     def _call(
         self,

@@ -21,20 +21,16 @@ _AT_ONCE = 10
 
 
 class DeliveryJob(msgspec.Struct, frozen=True, kw_only=True):
-    """A message of the delivery queue: whose delivery, and which.
-
-    `endpoints` is how many endpoints the tenant had when it was sent; None: nobody counted.
-    """
+    """A message of the delivery queue: whose delivery, and which."""
 
     tenant: str
     delivery_id: str
-    endpoints: int | None = None
 
 
 class FirstDeliveryJob(msgspec.Struct, frozen=True, kw_only=True):
     """A message of the delivery queue: a delivery that is not stored before its first attempt.
 
-    `made_at` is when it was put on the queue, `endpoints` as in `DeliveryJob`.
+    `made_at` is when it was put on the queue.
     """
 
     tenant: str
@@ -43,7 +39,6 @@ class FirstDeliveryJob(msgspec.Struct, frozen=True, kw_only=True):
     event_type: EventType
     event_at: datetime
     made_at: datetime
-    endpoints: int | None = None
 
     def delivery(self) -> Delivery:
         """The delivery, as nobody has stored it."""
@@ -74,11 +69,8 @@ class DeliveryQueue(msgspec.Struct, frozen=True, kw_only=True):
     sqs: "SQSClient"
     url: str
 
-    def send(self, deliveries: Sequence[Delivery], *, endpoints: int | None = None) -> list[Delivery]:
-        """Put deliveries on the queue, with how many endpoints their tenant has.
-
-        Returns those that it did not take. Raises what the client raises.
-        """
+    def send(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+        """Put deliveries on the queue. Returns those that it did not take. Raises what the client raises."""
         refused: list[Delivery] = []
         for batch in batched(deliveries, _AT_ONCE, strict=False):
             answer = self.sqs.send_message_batch(
@@ -86,7 +78,7 @@ class DeliveryQueue(msgspec.Struct, frozen=True, kw_only=True):
                 Entries=[
                     {
                         "Id": str(place),
-                        "MessageBody": _job(each, endpoints),
+                        "MessageBody": _job(each),
                         "MessageGroupId": each.endpoint_id,
                     }
                     for place, each in enumerate(batch)
@@ -111,35 +103,29 @@ class EventFanOut(msgspec.Struct, frozen=True, kw_only=True):
         here again.
         """
         own = self.events.tenant(tenant)
-        every = own.endpoints.all()
-        endpoints = [each for each in every if each.enabled and each.id != but]
+        endpoints = [each for each in own.endpoints.all() if each.enabled and each.id != but]
         made = [
             new_delivery(endpoint, event, self.clock)
             for event in events
             for endpoint in endpoints
             if endpoint.wants(event.type)
         ]
-        # One that is disabled may be enabled again while a message waits.
-        return {each.event_id for each in self.queue.send(made, endpoints=len(every))}
+        return {each.event_id for each in self.queue.send(made)}
 
 
 def new_delivery(endpoint: Endpoint, event: Event, clock: Clock) -> Delivery:
     """The delivery of an event to an endpoint, with its first attempt now. Nobody has stored it."""
-    moment = clock()
-    return Delivery(
-        id=delivery_id(endpoint.id, event.id, at=event.at),
+    return FirstDeliveryJob(
         tenant=endpoint.tenant,
         endpoint_id=endpoint.id,
         event_id=event.id,
         event_type=event.type,
         event_at=event.at,
-        created_at=moment,
-        next_attempt_at=moment,
-        version=NOT_STORED,
-    )
+        made_at=clock(),
+    ).delivery()
 
 
-def _job(delivery: Delivery, endpoints: int | None) -> str:
+def _job(delivery: Delivery) -> str:
     job: DeliveryJob | FirstDeliveryJob
     if delivery.version == NOT_STORED:
         job = FirstDeliveryJob(
@@ -149,8 +135,7 @@ def _job(delivery: Delivery, endpoints: int | None) -> str:
             event_type=delivery.event_type,
             event_at=delivery.event_at,
             made_at=delivery.created_at,
-            endpoints=endpoints,
         )
     else:
-        job = DeliveryJob(tenant=delivery.tenant, delivery_id=delivery.id, endpoints=endpoints)
+        job = DeliveryJob(tenant=delivery.tenant, delivery_id=delivery.id)
     return msgspec.json.encode(job).decode()

@@ -518,12 +518,23 @@ class TestCommand:
         assert [each for each in asked if each.startswith("deploy")] == []
         assert "CloudFormation takes one in each update" in capsys.readouterr().out
 
+    @pytest.mark.parametrize(
+        ("setting", "why"),
+        [
+            ("canary_minutes=7", "canary_minutes is one of 0, 5, 10, 15, 30"),
+            ("retention_days=29", "retention_days is 30 or more"),
+        ],
+    )
     def test_a_setting_that_cannot_be_is_refused_before_anything_is_asked(
-        self, deploy: Callable[..., tuple[int, list[str]]], capsys: pytest.CaptureFixture[str]
+        self,
+        deploy: Callable[..., tuple[int, list[str]]],
+        capsys: pytest.CaptureFixture[str],
+        setting: str,
+        why: str,
     ) -> None:
         with pytest.raises(SystemExit):
-            deploy(Aws(), "staging", "-c", "canary_minutes=7")
-        assert "canary_minutes is one of 0, 5, 10, 15, 30" in capsys.readouterr().err
+            deploy(Aws(), "staging", "-c", setting)
+        assert why in capsys.readouterr().err
 
     def test_settings_in_the_apps_own_file_start_nothing(
         self,

@@ -363,6 +363,31 @@ def test_no_more_calls_than_a_few_are_under_way_at_once(
     assert sorted(world.endpoints.ids(URL)) == sorted(event.id for event in events)
 
 
+def test_endpoints_that_were_few_take_no_more_workers_than_their_tenant_has_places(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Messages wait since the tenant had one endpoint, which alone cannot have so many calls under way."""
+    most = IN_FLIGHT + 1
+    monkeypatch.setattr(runtime.settings, "tenant_places", most, raising=False)
+    monkeypatch.setattr(runtime.settings, "tenant_passes", 1, raising=False)
+    in_processes_of_their_own(monkeypatch)
+    depth, deepest = 0, 0
+
+    def meanwhile() -> None:
+        nonlocal depth, deepest
+        depth += 1
+        deepest = max(deepest, depth)
+        world.sqs.deliver_others(DELIVERIES)
+        depth -= 1
+
+    for url in (URL, OTHER):
+        endpoint(world, url)
+        tell(world, 12)
+        world.endpoints.during(url, meanwhile)
+    world.sqs.deliver_others(DELIVERIES)
+    assert deepest == most + runtime.settings.tenant_passes
+
+
 def beside(world: World, endpoint_id: str) -> dict[str, Any]:
     """What stands in an endpoint's item of its calls."""
     item = world._events_table.tenant(TENANT).endpoints.get(endpoint_id).item
@@ -510,16 +535,6 @@ def test_a_message_that_is_older_than_its_event_is_dropped(world: World) -> None
     world.sqs.deliver_others(DELIVERIES)
     assert world.sqs.bodies(DELIVERIES) == []
     assert len(world.endpoints.received) == 1
-
-
-def test_an_endpoint_that_is_disabled_counts_among_those_that_may_take_workers(world: World) -> None:
-    """Else sets of four that are enabled in turn, and then all at once, would be counted by nobody."""
-    for number in range(4):
-        endpoint(world, f"https://shop{number}.example/hook")
-    made = endpoint(world)
-    world._request(api_event("PATCH /v1/webhook-endpoints/{id}", id=made["id"], body={"enabled": False}))
-    tell(world)
-    assert [json.loads(body)["endpoints"] for body in world.sqs.bodies(DELIVERIES)] == [5] * 4
 
 
 def test_what_waits_for_its_endpoint_is_shown_before_its_first_attempt(world: World) -> None:
