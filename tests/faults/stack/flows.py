@@ -31,6 +31,8 @@ class Flow(NamedTuple):
     """Rules of what goes wrong in each run of it, beside what is tried."""
     of: frozenset[str] = frozenset()
     """Functions whose calls are its steps, where these belong to no merchant; empty: the merchant's calls."""
+    waits: bool = False
+    """Whether it waits most of its time, for polls and webhooks."""
 
 
 def body_of(carrier: str, reference: str) -> Body:
@@ -185,13 +187,13 @@ FLOWS = {
     "lme cancel": Flow(("lme",), _cancels("lme"), frozenset({CONFIRMED, CANCELLED})),
     "lso cancel": Flow(("lso",), _cancels("lso"), frozenset({CONFIRMED, CANCELLED})),
     "lso refund": Flow(("lso",), _creates("lso", "-SBX-FAIL"), frozenset({FAILED})),
-    "ubi poll": Flow(("ubi",), _follows("ubi")),
-    "ubi disorder": Flow(("ubi",), _follows("ubi", "-SBX-DISORDER")),
-    "lme webhook": Flow(("lme",), _follows("lme")),
-    "lme disorder": Flow(("lme",), _follows("lme", "-SBX-DISORDER")),
+    "ubi poll": Flow(("ubi",), _follows("ubi"), waits=True),
+    "ubi disorder": Flow(("ubi",), _follows("ubi", "-SBX-DISORDER"), waits=True),
+    "lme webhook": Flow(("lme",), _follows("lme"), waits=True),
+    "lme disorder": Flow(("lme",), _follows("lme", "-SBX-DISORDER"), waits=True),
     "ubi reads": Flow(("ubi",), _looks_back),
-    "trackingmore poll": Flow(("trackingmore",), _has_followed("SBX-NOPUSH")),
-    "trackingmore webhook": Flow(("trackingmore",), _has_followed("")),
-    "sweep": Flow(("ubi",), _abandons, always=(_BUYER_DIES,), of=frozenset({"sweep"})),
-    "poll round": Flow(("ubi",), _follows("ubi"), of=frozenset({"poll_trackings"})),
+    "trackingmore poll": Flow(("trackingmore",), _has_followed("SBX-NOPUSH"), waits=True),
+    "trackingmore webhook": Flow(("trackingmore",), _has_followed(""), waits=True),
+    "sweep": Flow(("ubi",), _abandons, always=(_BUYER_DIES,), of=frozenset({"sweep"}), waits=True),
+    "poll round": Flow(("ubi",), _follows("ubi"), of=frozenset({"poll_trackings"}), waits=True),
 }

@@ -142,7 +142,7 @@ def tried(
 
     with ThreadPoolExecutor(at_once) as quick, ThreadPoolExecutor(4 * at_once) as waiting:
         begun = [
-            (waiting if pair.fault in _LONG else quick).submit(one, number, pair)
+            (waiting if pair.fault in _LONG or FLOWS[pair.flow].waits else quick).submit(one, number, pair)
             for number, pair in enumerate(pairs, 1)
         ]
         for future in as_completed(begun):
