@@ -1,25 +1,51 @@
-"""How the emulator is started."""
+"""How the emulator is started. Its program changes libraries, so it is read in a process of its own."""
 
+import subprocess
 import sys
 from pathlib import Path
-from socketserver import StreamRequestHandler
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from local.stack import emulator, processes
 
+READ = """
+import runpy, threading
+from socketserver import BaseRequestHandler, StreamRequestHandler, TCPServer
 
-def test_it_sends_an_event_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+assert not StreamRequestHandler.disable_nagle_algorithm
+runpy.run_path({program!r}, run_name="read")
+assert StreamRequestHandler.disable_nagle_algorithm, "an event is held back"
+
+from ministack.core import lambda_runtime
+
+pending, got = lambda_runtime.queue.Queue(maxsize=1), []
+waits = threading.Thread(target=lambda: got.append(pending.get(timeout=0.1)), daemon=True)
+waits.start()
+server = TCPServer(("127.0.0.1", 0), BaseRequestHandler)
+serves = threading.Thread(target=server.serve_forever, kwargs={{"poll_interval": 0.1}}, daemon=True)
+serves.start()
+waits.join(1)
+assert waits.is_alive() and serves.is_alive(), "one of them looked and found nothing"
+pending.put("an event")
+server.shutdown()
+waits.join()
+print(got)
+"""
+
+
+def test_its_program_is_run_by_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[Any] = []
-    seen: list[bool] = []
     monkeypatch.setattr(processes, "start", lambda *arguments: started.append(arguments))
-    monkeypatch.setattr(StreamRequestHandler, "disable_nagle_algorithm", False)
-    ministack = SimpleNamespace(main=lambda: seen.append(StreamRequestHandler.disable_nagle_algorithm))
-    monkeypatch.setitem(sys.modules, "ministack.app", ministack)
     emulator.start(1, tmp_path, tmp_path / "log")
-    ((_, (_, option, program), *_),) = started
-    assert option == "-c"
-    exec(program, {})
-    assert seen == [True]
+    ((_, (_, _, program), *_),) = started
+    assert Path(program).is_file()
+
+
+def test_an_event_is_sent_at_once_and_nothing_looks_for_work_in_vain() -> None:
+    """By itself every thread looks ten times a second, and notices its end when it does."""
+    code = READ.format(program=str(emulator._PROGRAM))
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (ran.stdout, ran.stderr) == ("['an event']\n", "")
