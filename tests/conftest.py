@@ -11,6 +11,7 @@ from _pytest import runner
 from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 from parcelgate import aws_clients
 from parcelgate.observability.logs import log
@@ -153,6 +154,15 @@ class OneStack(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         return "tests/stack" if nodeid.startswith("tests/stack/") else nodeid
+
+    def mark_test_complete(self, node: WorkerController, item_index: int, duration: float = 0) -> None:
+        """Forget what is done: after each test xdist counts what is left of all that its process ever had."""
+        nodeid = self.registered_collections[node][item_index]
+        scope, work = self._split_scope(nodeid), self.assigned_work[node]
+        work[scope][nodeid] = True
+        if all(work[scope].values()):
+            del work[scope]
+        self._reschedule(node)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneStack:
