@@ -7,6 +7,8 @@ STAGE ?= production
 # The set-up's own tools come first.
 VENV := $(CURDIR)/.venv
 export PATH := $(VENV)/bin:$(PATH)
+# Else each of the hundreds of Python processes of a test run would compile its libraries anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: audit contract differences faults load model mutants mutation properties pictures help setup demo test up down lint drill bench deploy lock carrier
