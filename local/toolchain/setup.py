@@ -196,7 +196,8 @@ def set_up(env: Dict[str, str]) -> None:
     _say("making .local/runtime, the Lambda runtime of the local stack")
     if not _is_venv_of(RUNTIME_VENV, python):
         _run([str(uv), "venv", "--quiet", "--clear", "--python", python, str(RUNTIME_VENV)], env)
-    _uv_sync(uv, RUNTIME_VENV, "lambda-runtime.txt", env)
+    # Functions write no bytecode: without this, each start of one would compile the runtime again.
+    _uv_sync(uv, RUNTIME_VENV, "lambda-runtime.txt", env, "--compile-bytecode")
 
     path = str(VENV / "bin") + os.pathsep + env.get("PATH", "")
     npm = [
@@ -321,9 +322,9 @@ def _pip_install(venv: Path, lock: str, env: Dict[str, str]) -> None:
     _run([*pip, "--require-hashes", "-r", str(ROOT / "requirements" / lock)], env)
 
 
-def _uv_sync(uv: Path, venv: Path, lock: str, env: Dict[str, str]) -> None:
+def _uv_sync(uv: Path, venv: Path, lock: str, env: Dict[str, str], *options: str) -> None:
     sync = [str(uv), "pip", "sync", "--require-hashes", "--python", str(venv / "bin" / "python")]
-    _run([*sync, str(ROOT / "requirements" / lock)], env)
+    _run([*sync, *options, str(ROOT / "requirements" / lock)], env)
 
 
 def _output(command: List[str], env: Dict[str, str]) -> Optional[str]:

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from importlib.util import cache_from_source
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,14 @@ def test_a_checkout_that_was_moved_is_installed_again(checkout: Path, tmp_path: 
     shutil.move(checkout, moved)
 
     assert not setup.is_current(moved)
+
+
+def test_the_runtime_of_functions_is_compiled() -> None:
+    """They write no bytecode, so that each of their starts would compile it again."""
+    (package,) = setup.RUNTIME_VENV.glob("lib/*/site-packages/awslambdaric")
+    sources = [*package.glob("*.py")]
+    assert sources
+    assert [path.name for path in sources if not Path(cache_from_source(str(path))).exists()] == []
 
 
 def test_locks_name_no_address() -> None:
