@@ -8,7 +8,6 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
-from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
 from infra.bundle import ROOT
 from infra.settings import GIVEN
@@ -96,6 +95,9 @@ def needed(kind: str) -> Iterator[str]:
 
 def handled(kind: str) -> Iterator[str]:
     """All that the schema of a resource type names."""
+    # Not at the top: each process that collects the tests would load it, and most need it for none of theirs.
+    from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
+
     schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", kind).schema
     for handler in schema["handlers"].values():
         yield from handler.get("permissions", [])
