@@ -33,7 +33,8 @@ from tests.support.orders import an_event, an_order
 from tests.support.printed import barcodes
 
 NOBODYS = "ord_01ARZ3NDEKTSV4RRFFQ69G5FAV"
-ORDERS = 40
+ORDERS = 20
+"""Many more than all workers together can have under way."""
 CARRIERS_OWN = "POST /webhooks/{carrier}/{account}/{token}"
 """Carriers call it all the time; its address is not below that of the API."""
 
