@@ -18,6 +18,7 @@ from local.stack import stack as local_stack
 from parcelgate.http.routes import ROUTES
 from parcelgate.services.accounts import api_keys
 from tests.stack import drills as failure_drills
+from tests.stack import revoked
 from tests.stack.cases import Orders, posted
 from tests.stack.drills import Drills
 from tests.stack.journeys import Journeys, begun
@@ -29,7 +30,7 @@ __all__ = ["browser", "chrome", "new_page"]
 
 _STATE = STATES / str(os.getpid())
 _FOLDER = Path(__file__).parent
-_TAKE_THEIR_TIME = {"orders", "journeys", "spoilt", "drills"}
+_TAKE_THEIR_TIME = {"orders", "journeys", "spoilt", "drills", "with_a_revoked_key"}
 """Fixtures that begin something long with the session, and whose tests wait for its end."""
 _LAST, _LAST_TURN = "every_call", 2
 """The fixture of the test that looks back on all the others."""
@@ -151,8 +152,8 @@ def spoilt(stack: local_stack.Stack, deployment: Deployment) -> Iterator[Spoilt]
 
 @pytest.fixture(scope="session", autouse=True)
 def begin_early(request: pytest.FixtureRequest) -> None:
-    """Let calls go wrong and drills break things from the beginning on, when a test waits for their ends."""
-    for name in ("spoilt", "drills"):
+    """Begin what goes wrong by itself, breaks things or takes a minute, when a test waits for its end."""
+    for name in ("spoilt", "drills", "with_a_revoked_key"):
         if any(name in getattr(item, "fixturenames", ()) for item in request.session.items):
             request.getfixturevalue(name)
 
@@ -174,3 +175,13 @@ def accounts(stack: local_stack.Stack) -> dict[str, Any]:
 def make_key(deployment: Deployment) -> Callable[[str, list[str]], str]:
     """Give a maker of keys for any tenant and scopes."""
     return lambda tenant, scopes: api_keys.create(deployment.table, tenant, scopes, "test")
+
+
+@pytest.fixture(scope="session")
+def with_a_revoked_key(
+    stack: local_stack.Stack, deployment: Deployment, make_key: Callable[[str, list[str]], str]
+) -> Iterator[revoked.LastAnswer]:
+    """Give the last answer to a key that is revoked now, and goes on being used while other tests run."""
+    key = make_key("demo", ["orders:read"])
+    with revoked.tried(Shop(stack, key), deployment, key) as last_answer:
+        yield last_answer
