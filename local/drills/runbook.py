@@ -19,6 +19,7 @@ PLACEHOLDERS = (
     "BACKUP",
     "CARRIER",
     "FILE",
+    "MAPPING",
     "NEW_TABLE",
     "ORDER_ID",
     "QUEUE",

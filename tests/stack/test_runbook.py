@@ -1,5 +1,6 @@
 """Every shell command of the runbook is run on the local stack: by a drill, or here by its row in `ROWS`."""
 
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -36,7 +37,12 @@ ROWS = (
     # Others have the stack meanwhile, and the doctor may find what their tests broke.
     Row("Look at everything at once", "parcelgate doctor", ends=(0, 1), says="functions answer"),
     Row("", "parcelgate logs"),
+    Row("Whose trouble it is", "parcelgate tenants", says="runbook-"),
+    Row("Dead letters", "sqs delete-message"),
     Row("Oldest message", "list-event-source-mappings"),
+    Row("Oldest message", "update-event-source-mapping", says="Enabled"),
+    Row("Oldest message", "logs --function deliver_event"),
+    Row("Oldest message", "make deploy", not_here="It deploys to AWS."),
     Row("Carrier down", "attention resolve --all"),
     Row("Pause a carrier account", "accounts pause", says="moves its platform"),
     Row("Pause a carrier account", "accounts resume"),
@@ -92,6 +98,8 @@ def values(scene: Scene) -> Iterator[dict[str, str]]:
         "QUEUE": "retries-lme",
         "WEBHOOK": scene.get("/v1/inbox")["data"][0]["id"],
         "TABLE": table,
+        # One that is enabled: no test of this stack may be without its functions.
+        "MAPPING": scene.client("lambda").list_event_source_mappings()["EventSourceMappings"][0]["UUID"],
         "TIME": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
     }
     yield given
@@ -102,6 +110,27 @@ def values(scene: Scene) -> Iterator[dict[str, str]]:
             client.delete_table(TableName=name)
     if "BACKUP" in given:
         client.delete_backup(BackupArn=given["BACKUP"])
+
+
+def put_letter(scene: Scene) -> None:
+    """Put a message that names the scene's order into the dead-letter queue of `changes`."""
+    body = json.dumps({"keys": {"pk": f"T#{scene.tenant}#ORDER#{scene.orders[0]['id']}"}, "reason": "a test"})
+    scene.client("sqs").send_message(QueueUrl=url_of_changes(scene), MessageBody=body)
+
+
+def letters(scene: Scene) -> list[str]:
+    """The messages in that queue that name the scene's order."""
+    answer = scene.client("sqs").receive_message(
+        QueueUrl=url_of_changes(scene), MaxNumberOfMessages=10, VisibilityTimeout=0
+    )
+    return [each["Body"] for each in answer.get("Messages", ()) if scene.orders[0]["id"] in each["Body"]]
+
+
+def url_of_changes(scene: Scene) -> str:
+    """The address of that queue."""
+    prefix = f"parcelgate-{scene.names['STAGE']}-EventsDeadLetters"
+    (url,) = scene.client("sqs").list_queues(QueueNamePrefix=prefix)["QueueUrls"]
+    return str(url)
 
 
 def test_every_command_of_the_page_runs(scene: Scene, values: dict[str, str], drills: Drills) -> None:
@@ -121,12 +150,16 @@ def test_every_command_of_the_page_runs(scene: Scene, values: dict[str, str], dr
             # It was replayed just before, and is parked again.
             path = f"/v1/inbox/{values['WEBHOOK']}"
             scene.until(lambda path=path: scene.get(path)["state"] == "parked", "the webhook")
+        if row.words == "sqs delete-message":
+            put_letter(scene)
         if "restore-table" in block.text:
             values["NEW_TABLE"] = f"{values['TABLE']}-{scene.tenant}-{number}"
         done = runbook.run(block.filled(values), endpoint=scene.stack.aws_endpoint_url, folder=scene.folder)
         said = done.stdout + done.stderr
         assert done.returncode in row.ends, f"{block.text}\n{said}"
         assert row.says in said, f"{block.text}\n{said}"
+        if row.words == "sqs delete-message":
+            assert letters(scene) == []
         if row.words == "create-backup":
             values["BACKUP"] = done.stdout.strip()
     assert used == {*ROWS}, "a row whose command is no longer there"
