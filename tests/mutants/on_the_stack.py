@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psutil
 
-from local import ROOT
+from local import ROOT, arguments
 from local.command.deployment import Deployment
 from local.stack import stack as local_stack
 from tests.faults.stack import pairs
@@ -41,7 +41,10 @@ _SHARED = "shared/parcelgate"
 
 
 def main() -> int:
-    """Try the guards that the environment names; return the exit code. The argument is the page to write."""
+    """Try the guards that the environment names; return the exit code."""
+    parser = arguments.parser(__doc__)
+    parser.add_argument("page", type=Path, help="the page into which the table is written")
+    page: Path = parser.parse_args().page
     only = os.environ.get("ONLY", "")
     guards = [each for each in GUARDS if each.pairs and (not only or str(each.promise) in only.split(","))]
     if not guards:
@@ -71,7 +74,6 @@ def main() -> int:
         f"`{command}`, {datetime.now(UTC):%d %B %Y}: without {len(rows) - missed} of {len(rows)} guards a"
         f" promise was broken; with all of them in {len(whole)} of the same {len(todo)} pairs."
     )
-    page = Path(sys.argv[1])
     before, _, rest = page.read_text("utf-8").partition(BEGIN)
     table = "\n".join((BEGIN, made, "", *HEAD, *rows, END))
     page.write_text(before + table + rest.partition(END)[2], "utf-8")
