@@ -159,7 +159,7 @@ def test_a_test_is_on_its_way_and_in_the_log_for_who_may_manage_webhooks(backend
     reply = call(f"POST {ONE}/test", id=endpoint["id"])
     delivery = reply.json()
     assert (reply.status, delivery["type"], delivery["state"]) == (202, "ping", "pending")
-    job = {"tenant": TENANT, "delivery_id": delivery["id"], "endpoints": None}
+    job = {"tenant": TENANT, "delivery_id": delivery["id"]}
     assert backend.delivery_messages() == [job]
     event = call("GET /v1/events/{id}", id=delivery["event_id"]).json()
     assert (event["type"], event["data"]["id"]) == ("ping", endpoint["id"])
