@@ -56,9 +56,6 @@ GUARDS = (
         "return None if order.submission.sending_at else self._marking(order, sender, caller)",
         "return self._marking(order, sender, caller)",
         (f"{U}/services/orders/test_submission.py", "tests/faults/test_sending.py"),
-        pairs="lso create: submit_order POST freeze|"
-        "lso create: submit_order POST silence|"
-        "lso create: submit_order POST kill_after",
     ),
     Guard(
         2,
@@ -67,9 +64,6 @@ GUARDS = (
         "if unanswered and alive is not None and at < alive:",
         "if False and unanswered and alive is not None:",
         (f"{U}/services/orders/test_submission.py", "tests/faults/test_sending.py"),
-        pairs="lso create: submit_order POST freeze|"
-        "ubi create: create_order POST freeze|"
-        "lso create: submit_order POST silence",
     ),
     Guard(
         2,
@@ -79,9 +73,6 @@ GUARDS = (
         "            raise NotSettledError(order, interval)",
         "            order = self._change_mine(order, lambda order: transitions.not_found(order, at=at))",
         ("tests/faults/test_sending.py",),
-        pairs="lso create: submit_order POST silence|"
-        "lso create: submit_order POST kill|"
-        "ubi create: create_order POST kill",
     ),
     Guard(
         2,
@@ -110,7 +101,6 @@ GUARDS = (
         "if held or since is None or self.clock() < submission.began(since) + settings.refund_deadline:",
         "if held or since is None:",
         ("tests/faults/test_flow.py",),
-        pairs="lso refund: compensate_order lso",
     ),
     Guard(
         3,
