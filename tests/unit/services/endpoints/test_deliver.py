@@ -380,12 +380,18 @@ def test_endpoints_that_were_few_take_no_more_workers_than_their_tenant_has_plac
         world.sqs.deliver_others(DELIVERIES)
         depth -= 1
 
+    made = []
     for url in (URL, OTHER):
-        endpoint(world, url)
+        made.append(endpoint(world, url)["id"])
         tell(world, 12)
         world.endpoints.during(url, meanwhile)
     world.sqs.deliver_others(DELIVERIES)
     assert deepest == most + runtime.settings.tenant_passes
+
+    assert [beside(world, each) for each in made] == [{}, {}], "who found no place keeps no call's room"
+    places = world._events_table.tenant(TENANT).places(most)
+    taken = [places.take(world.clock.now, world.clock.now + timedelta(seconds=30)) for _ in range(most)]
+    assert None not in taken, "each place was given back"
 
 
 def beside(world: World, endpoint_id: str) -> dict[str, Any]:
