@@ -1,14 +1,15 @@
 """The harness of `make faults`: which pairs it tries, and that its check notices what must not be."""
 
 from collections import Counter
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from parcelgate.domain.orders import Actor, Order, OrderEvent, OrderStatus
 from parcelgate.domain.trackings import TrackingEvent, TrackingStatus
-from tests.faults.stack import promises, table
-from tests.faults.stack.pairs import Pair, Result, chosen
+from tests.faults.stack import again, pairs, promises, table
+from tests.faults.stack.pairs import STANDS, Checks, Pair, Result, chosen
 from tests.support.orders import NOON, an_order
 from tests.support.trackings import a_tracking
 
@@ -144,3 +145,110 @@ def test_a_parcel_is_held_against_what_happened_and_what_was_told(
     found = "; ".join(promises.of_parcel(parcel, taken, {"ubi": [STORY]}, told))
     assert noticed in found
     assert bool(noticed) == bool(found)
+
+
+class Trials:
+    """Trials of which `lines` do not hold, one entry for each look; and what became of them."""
+
+    def __init__(self, *lines: list[str], trouble: str = "") -> None:
+        self.lines = list(lines)
+        self.now = 0.0
+        self.closed: list[str] = []
+        trial = SimpleNamespace(tenant="t-1", trouble=trouble, rest=lambda: self.closed.append("rest"))
+        self.result = Result(PAIRS[0], trial)  # type: ignore[arg-type]
+
+    def ledger(self) -> None:
+        """The books are not looked at here."""
+
+    truth = ledger
+
+    def noted(self, case: str) -> dict[str, int]:
+        return {"met": 1}
+
+    def close(self, case: str) -> None:
+        self.closed.append(case)
+
+    def look(self) -> list[str]:
+        lines = self.lines.pop(0)
+        if lines == ["breaks off"]:
+            raise TimeoutError("no answer")
+        return lines
+
+
+@pytest.fixture
+def checks(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> tuple[Checks, Trials]:
+    trials = Trials(*request.param[0], trouble=request.param[1])
+    clock = SimpleNamespace(monotonic=lambda: trials.now)
+    monkeypatch.setattr(pairs, "time", clock)
+    monkeypatch.setattr(promises, "violations", lambda *args: trials.look())
+    monkeypatch.setattr(promises, "outcome", lambda trial: "well")
+    return Checks(trials), trials  # type: ignore[arg-type]
+
+
+def looked(checks: Checks, trials: Trials, at: float) -> list[Result]:
+    trials.now = at
+    return checks.look()
+
+
+@pytest.mark.parametrize("checks", [([[]], "")], indirect=True)
+def test_a_trial_is_checked_once_it_has_lingered(checks: tuple[Checks, Trials]) -> None:
+    one, trials = checks
+    one.take([trials.result], lingers=45)
+    assert (looked(one, trials, 44), one.left, trials.closed) == ([], 1, [])
+    assert looked(one, trials, 45) == [trials.result]
+    assert (one.left, trials.result.violations, trials.result.met) == (0, [], True)
+    assert trials.closed == ["t-1", "rest"]
+
+
+@pytest.mark.parametrize("checks", [([["late"], ["breaks off"], []], "")], indirect=True)
+def test_what_comes_right_in_time_is_no_violation(checks: tuple[Checks, Trials]) -> None:
+    one, trials = checks
+    one.take([trials.result])
+    assert looked(one, trials, 0) == looked(one, trials, STANDS) == []
+    assert looked(one, trials, 2 * STANDS) == [trials.result]
+    assert trials.result.violations == []
+
+
+@pytest.mark.parametrize("checks", [([["lost"], ["lost", "late"]], "")], indirect=True)
+def test_what_stands_too_long_is_a_violation_and_is_left_as_it_is(checks: tuple[Checks, Trials]) -> None:
+    one, trials = checks
+    one.take([trials.result])
+    assert looked(one, trials, 0) == []
+    assert looked(one, trials, STANDS + 1) == [trials.result]
+    assert (trials.result.violations, trials.closed, one.left) == (["lost", "late"], [], 0)
+
+
+@pytest.mark.parametrize("checks", [([["first"], ["second"], ["third"], []], "")], indirect=True)
+def test_what_is_always_something_else_is_news_under_way(checks: tuple[Checks, Trials]) -> None:
+    one, trials = checks
+    one.take([trials.result])
+    assert not any(looked(one, trials, at * STANDS) for at in (0, 1, 2))
+    assert looked(one, trials, 3 * STANDS) == [trials.result]
+    assert trials.result.violations == []
+
+
+@pytest.mark.parametrize("checks", [([[]], "not within 420 s")], indirect=True)
+def test_a_flow_that_did_not_end_is_a_violation(checks: tuple[Checks, Trials]) -> None:
+    one, trials = checks
+    one.take([trials.result])
+    assert looked(one, trials, 0) == [trials.result]
+    assert trials.result.violations == ["not within 420 s"]
+
+
+def test_only_changes_of_the_tenants_that_are_over_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def change(tenant: str, number: int) -> Any:
+        return {"dynamodb": {"Keys": {"pk": {"S": f"T#{tenant}#ORDER#{number}"}}}}
+
+    waiting = [[change("a", 1), change("b", 1)], [change("a", 2)], [change("c", 1)]]
+    given: list[Any] = []
+    changes = SimpleNamespace(new=lambda: waiting.pop(0) if waiting else [], give=given.extend)
+    monkeypatch.setattr(again, "Changes", lambda ground: changes)
+    monkeypatch.setattr(again, "_tenant", lambda record: record["dynamodb"]["Keys"]["pk"]["S"].split("#")[1])
+    once_more = again.Again(SimpleNamespace(), 1, 1.0)  # type: ignore[arg-type]
+    assert once_more.give([]) == 0
+    assert once_more.give(["a"]) == len(given) == 2
+    assert once_more.give(["a", "b", "c"]) == 2
+    assert sorted(map(str, given[2:])) == sorted(map(str, [change("b", 1), change("c", 1)]))
+    none = again.Again(SimpleNamespace(), 1, 0.0)  # type: ignore[arg-type]
+    waiting.append([change("a", 3)])
+    assert none.give(["a"]) == 0

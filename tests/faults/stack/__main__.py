@@ -20,12 +20,12 @@ from local.command.deployment import Deployment
 from local.stack import stack as local_stack
 from tests.faults.stack import again, pairs, table
 from tests.faults.stack.flows import FLOWS
-from tests.faults.stack.pairs import Result
+from tests.faults.stack.pairs import Pair, Result
 from tests.faults.stack.trials import Ground, merchants
 
 AT_ONCE = 24
-MOST_AGAIN = 3000
-"""Records of the stream that come once more. Those of 2,375 pairs are 32,534, too many for an hour."""
+AGAIN = 0.1
+"""The share of the stream's records that come once more. Those of 2,375 pairs are 32,534."""
 
 
 def main() -> int:
@@ -40,19 +40,16 @@ def main() -> int:
         results, of = tried(ground, only, seed, count, at_once)
     shutil.rmtree(state, ignore_errors=True)
     minutes = (time.monotonic() - began) / 60
-    wrong = [result for result in results if result.violations]
-    for result in wrong:
-        print(f"\n{result.pair}", *result.violations, sep="\n    ")
     command = " ".join(["make faults", *(f"{name}={value}" for name, value in asked.items() if value)])
     report = table.table(results, command=command, seed=seed, minutes=minutes, of=of)
     print(f"\n{report}")
     if not only:
         table.write(report)
-    return int(bool(wrong))
+    return int(any(result.violations for result in results))
 
 
 def tried(ground: Ground, only: str, seed: int, count: int, at_once: int) -> tuple[list[Result], int]:
-    """Record the steps, try the pairs, and check everything once it is over.
+    """Record the steps, try the pairs, and check each once it is over.
 
     Returns what came of the pairs, and how many there were to choose from.
     """
@@ -66,15 +63,43 @@ def tried(ground: Ground, only: str, seed: int, count: int, at_once: int) -> tup
     if not todo:
         raise SystemExit(f'ONLY: no pair has the words "{only}"')
     print(f"{len(todo)} of {all_of_them} pairs, {at_once} at once, seed {seed}", flush=True)
-    results = pairs.tried(ground, todo, f"s{seed}", at_once=at_once, progress=_progress)
-    print(f"\n{MOST_AGAIN:,} changes come again at most, older ones after newer ones", flush=True)
-    again.replay_changes(ground, seed, most=MOST_AGAIN)
-    return pairs.checked(ground, clean + results), all_of_them
+    return clean + _tried_and_checked(ground, todo, clean, seed, at_once), all_of_them
 
 
-def _progress(done: int, of: int, left: float) -> None:
+def _tried_and_checked(
+    ground: Ground, todo: list[Pair], clean: list[Result], seed: int, at_once: int
+) -> list[Result]:
+    once_more, checks, began = again.Again(ground, seed, AGAIN), pairs.Checks(ground), time.monotonic()
+    checks.take(clean)
+
+    def look() -> None:
+        wrong = [result for result in checks.look() if result.violations]
+        for result in wrong:
+            print(f"\n{result.pair}", *result.violations, sep="\n    ", flush=True)
+
+    def over(new: list[Result], left: int) -> None:
+        once_more.give([result.tenant for result in new])
+        checks.take(new, lingers=pairs.LINGERS)
+        look()
+        tried = len(todo) - left
+        pace = (time.monotonic() - began) / max(1, tried)
+        minutes = pace * left / 60
+        _progress(f"{tried} of {len(todo)} pairs, {checks.left} to check, about {minutes:.0f} min left")
+
+    results = pairs.tried(ground, todo, f"s{seed}", at_once=at_once, over=over)
+    for result in results:
+        if not result.trial:
+            print(f"\n{result.pair}", *result.violations, sep="\n    ", flush=True)
+    while checks.left:
+        _progress(f"{checks.left} pairs to check")
+        time.sleep(pairs.ROUND)
+        look()
+    return results
+
+
+def _progress(line: str) -> None:
     end = "\n" if not sys.stdout.isatty() else ""
-    print(f"\r{done} of {of} pairs, about {left / 60:.0f} min left   ", end=end, flush=True)
+    print(f"\r{line}   ", end=end, flush=True)
 
 
 if __name__ == "__main__":

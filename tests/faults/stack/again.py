@@ -7,7 +7,8 @@ takes the place of that.
 import base64
 import json
 import random
-from collections.abc import Collection, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -81,6 +82,26 @@ def replay_changes(
     chosen = chosen[:most]
     changes.give(chosen)
     return len(chosen)
+
+
+class Again:
+    """Gives what changed of tenants once more, a share of it, while others go on."""
+
+    def __init__(self, ground: Ground, seed: int, share: float) -> None:
+        self._changes = Changes(ground)
+        self._of_tenant: dict[str | None, list[Any]] = defaultdict(list)
+        self._chance = random.Random(seed)
+        self._share = share
+
+    def give(self, tenants: Iterable[str]) -> int:
+        """Give what changed so far of these tenants in random order; how many records that were."""
+        for record in self._changes.new():
+            if self._chance.random() < self._share:
+                self._of_tenant[_tenant(record)].append(record)
+        records = [record for tenant in tenants for record in self._of_tenant.pop(tenant, ())]
+        self._chance.shuffle(records)
+        self._changes.give(records)
+        return len(records)
 
 
 def _fits(pattern: Any, value: Any) -> bool:

@@ -1,10 +1,13 @@
-"""Pairs of a step and a fault: recorded in a clean run, shuffled by a seed, tried many at once."""
+"""Pairs of a step and a fault: recorded in a clean run, shuffled by a seed, tried many at once.
+
+Each is checked soon after its flow is over, while others go on: its parcels would travel further meanwhile.
+"""
 
 import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +24,12 @@ SILENCE = 40.0
 """Seconds. No function waits longer for a carrier."""
 _LONG = {"kill_before", "kill_after", "freeze", "silence"}
 """Faults after which a flow waits longest, until leases and messages come free again."""
+LINGERS = 45.0
+"""Seconds between the end of a flow and its check: what follows from it may meet its fault only then."""
+STANDS = 180.0
+"""Seconds after which what does not hold will not come right by itself; a webhook is sent again sooner."""
+ROUND = 10.0
+"""Seconds from one round of checks to the next."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -83,7 +92,7 @@ def recorded(ground: Ground, flows: Iterable[str], tag: str) -> tuple[list[Pair]
     with ThreadPoolExecutor(max_workers=len(names)) as pool:
         runs = pool.map(lambda flow: run(ground, _tenant(tag, flow, 0), flow, []), names)
         for flow, trial in zip(names, runs, strict=True):
-            promises.told_and_heard(trial, [])
+            trial.until(trial.told, lambda told, merchant=trial.merchant: not merchant.mistakes(told))
             clean.append(Result(Pair(flow, "-", "-", 0, "none"), trial, met=True))
             pairs += [
                 Pair(flow, step["function"], step["call"], step["nth"], fault)
@@ -118,20 +127,78 @@ def _has(text: str, words: str) -> bool:
     return all(word in text for word in words.split())
 
 
+class Checks:
+    """Trials that are over, held against the carriers' books until all is well or something stays wrong."""
+
+    def __init__(self, ground: Ground, *, at_once: int = 8) -> None:
+        self._ground = ground
+        self._at_once = at_once
+        self._open: list[_Open] = []
+
+    @property
+    def left(self) -> int:
+        """How many are still to be decided."""
+        return len(self._open)
+
+    def take(self, results: Iterable[Result], *, lingers: float = 0.0) -> None:
+        """Check these from now on, for the first time after `lingers` seconds."""
+        now = time.monotonic()
+        self._open += [_Open(each, each.trial, now + lingers) for each in results if each.trial]
+
+    def look(self) -> list[Result]:
+        """Look at each that is due. Returns those that are decided now."""
+        due = [each for each in self._open if each.due <= time.monotonic()]
+        if not due:
+            return []
+        ledger, truth = self._ground.ledger(), self._ground.truth()
+        with ThreadPoolExecutor(self._at_once) as pool:
+            decided = list(pool.map(lambda each: self._decide(each, ledger, truth), due))
+        over = [each for each, is_over in zip(due, decided, strict=True) if is_over]
+        self._open = [each for each in self._open if each not in over]
+        return [each.result for each in over]
+
+    def _decide(self, one: "_Open", ledger: Any, truth: Any) -> bool:
+        """Look at one. Whether it is decided: all is well, or something has stood for long."""
+        result, trial, now = one.result, one.trial, time.monotonic()
+        case = _case(result.pair.flow, trial.tenant)
+        try:
+            lines = promises.violations(FLOWS[result.pair.flow], trial, ledger, truth)
+            result.outcome = promises.outcome(trial)
+            result.met = result.met or self._ground.noted(case)["met"] > 0
+            if not lines:
+                for name in {trial.tenant, case}:
+                    self._ground.close(name)
+                trial.rest()
+        except Exception as error:
+            lines = [f"it cannot be checked: {type(error).__name__}: {error}"]
+        one.standing = {line: one.standing.get(line, now) for line in lines}
+        result.violations = [*lines, *([trial.trouble] if trial.trouble else [])]
+        return not lines or any(now - since > STANDS for since in one.standing.values())
+
+
+@dataclass(eq=False)
+class _Open:
+    """A trial that is checked."""
+
+    result: Result
+    trial: Trial
+    due: float
+    standing: dict[str, float] = field(default_factory=dict)
+    """What did not hold when it was last looked at, and since when."""
+
+
 def tried(
     ground: Ground,
     pairs: list[Pair],
     tag: str,
     *,
     at_once: int,
-    progress: Callable[[int, int, float], None] = lambda done, of, left: None,
+    over: Callable[[list[Result], int], None] = lambda results, left: None,
 ) -> list[Result]:
-    """Try pairs, many at once. The promises are checked by `checked`, once everything is over.
+    """Try pairs, many at once. `over` is called now and then with those that are over since the last time.
 
     Four times as many again are under way of those that wait most of the time and cost no CPU meanwhile.
     """
-    results: list[Result] = []
-    began = time.monotonic()
 
     def one(number: int, pair: Pair) -> Result:
         tenant = _tenant(tag, pair.flow, number)
@@ -140,41 +207,28 @@ def tried(
         except Exception as error:
             return Result(pair, violations=[f"it could not begin: {type(error).__name__}: {error}"])
 
+    results: list[Result] = []
     with ThreadPoolExecutor(at_once) as quick, ThreadPoolExecutor(4 * at_once) as waiting:
-        begun = [
+        left: set[Future[Result]] = {
             (waiting if pair.fault in _LONG or FLOWS[pair.flow].waits else quick).submit(one, number, pair)
             for number, pair in enumerate(pairs, 1)
-        ]
-        for future in as_completed(begun):
-            results.append(future.result())
-            pace = (time.monotonic() - began) / len(results)
-            progress(len(results), len(pairs), pace * (len(pairs) - len(results)))
+        }
+        while left:
+            ended, left = wait(left, timeout=ROUND)
+            new = [future.result() for future in ended]
+            results += new
+            over(new, len(left))
     return results
 
 
-def checked(ground: Ground, results: list[Result], *, at_once: int = 8) -> list[Result]:
-    """Hold every trial against the carriers' books."""
-    ledger, truth = ground.ledger(), ground.truth()
-
-    def check(result: Result) -> None:
-        trial = result.trial
-        if trial is None:
-            return
-        try:
-            result.violations = promises.violations(FLOWS[result.pair.flow], trial, ledger, truth)
-            result.outcome = promises.outcome(trial)
-            case = _case(result.pair.flow, trial.tenant)
-            result.met = result.met or ground.noted(case)["met"] > 0
-        except Exception as error:
-            result.violations.append(f"it cannot be checked: {type(error).__name__}: {error}")
-        if trial.trouble:
-            result.violations.append(trial.trouble)
-        for case in {trial.tenant, _case(result.pair.flow, trial.tenant)}:
-            ground.close(case)
-        trial.rest()
-
-    with ThreadPoolExecutor(max_workers=at_once) as pool:
-        list(pool.map(check, results))
+def checked(ground: Ground, results: list[Result]) -> list[Result]:
+    """Hold every trial against the carriers' books, until each is decided."""
+    checks = Checks(ground)
+    checks.take(results)
+    while checks.left:
+        checks.look()
+        if checks.left:
+            time.sleep(2)
     return results
 
 
