@@ -33,6 +33,34 @@ waits.join()
 print(got)
 """
 
+BESIDE = """
+import runpy, threading
+from ministack.services import lambda_svc
+
+begun, goes_on, reads = threading.Event(), threading.Event(), []
+
+def read():
+    reads.append(threading.current_thread().name)
+    begun.set()
+    goes_on.wait()
+    if len(reads) == 2:
+        raise ConnectionError("the first stream")
+    return len(reads) == 1
+
+lambda_svc._poll_dynamodb_streams = read
+program = runpy.run_path({program!r}, run_name="read")
+threading.Thread(target=program["_follow_streams"], name="streams", daemon=True).start()
+assert not reads
+print(lambda_svc._poll_dynamodb_streams(), begun.wait(60))
+begun.clear()
+goes_on.set()
+begun.wait(60)  # One pass found something, so there may be more.
+begun.clear()
+while not begun.wait(0.1):
+    lambda_svc._poll_dynamodb_streams()
+print(*reads[:3])
+"""
+
 
 def test_its_program_is_run_by_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[Any] = []
@@ -49,3 +77,13 @@ def test_an_event_is_sent_at_once_and_nothing_looks_for_work_in_vain() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
     )
     assert (ran.stdout, ran.stderr) == ("['an event']\n", "")
+
+
+def test_queues_are_read_while_a_function_works_at_a_stream() -> None:
+    """By itself one thread reads all of them, and waits for what a stream's function does."""
+    code = BESIDE.format(program=str(emulator._PROGRAM))
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert ran.stdout == "False True\nstreams streams streams\n", ran.stderr
+    assert "ConnectionError: the first stream" in ran.stderr
