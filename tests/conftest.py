@@ -29,7 +29,12 @@ _OBJECTS = 50_000
 """How many new objects may be there before Python looks for those that nobody can reach."""
 # A busy machine is no failure, and neither chance nor an earlier run decides what is tried.
 settings.register_profile(
-    "steady", deadline=None, derandomize=True, database=None, suppress_health_check=UNWELCOME
+    "steady",
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=UNWELCOME,
 )
 settings.load_profile("steady")
 # The sandbox is called over plain HTTP, as in the local environment.

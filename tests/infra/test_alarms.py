@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import cache
 from typing import Any
 from unittest.mock import Mock
 
@@ -587,6 +588,7 @@ def written_by_code(
     yield from figures_in(capsys.readouterr().out).values
 
 
+@cache
 def calls_of_metrics() -> dict[str, list[set[str]]]:
     """The names of all metrics that the layer writes, with the names of their dimensions."""
     found: dict[str, list[set[str]]] = {}

@@ -159,7 +159,7 @@ def answer_to(sent: dict[str, Any], shuffle: random.Random) -> OrderAnswer:
 
 
 @pytest.mark.parametrize("repeats", [False, True])
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(body=BODIES, shuffle=st.randoms(use_true_random=False))
 def test_a_valid_order_passes_the_table_and_its_parcels_come_back_in_order(
     repeats: bool, body: Body, shuffle: random.Random
@@ -180,7 +180,7 @@ def test_a_valid_order_passes_the_table_and_its_parcels_come_back_in_order(
     assert [one.tracking_number for one in result.parcels] == expected
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(body=BODIES)
 def test_what_goes_out_breaks_the_table_only_where_the_examination_says_so(body: Body) -> None:
     """The examination is neither blind nor louder than the table for what the table alone decides."""
@@ -191,7 +191,7 @@ def test_what_goes_out_breaks_the_table_only_where_the_examination_says_so(body:
     assert broken <= found
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(text(60))
 def test_a_printable_text_is_left_as_it_is_and_any_other_becomes_printable(given_text: str) -> None:
     order = order_of(

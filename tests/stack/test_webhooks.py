@@ -1,6 +1,6 @@
 """On the running stack: what carriers tell of parcels unasked, through the gateway, the stream and the queue.
 
-`tests/faults/test_thousands_of_webhooks.py` has the large number of them, in one process.
+`tests/faults/test_many_webhooks.py` has the large number of them, in one process.
 """
 
 import json

@@ -138,17 +138,17 @@ def codes(document: Body) -> list[tuple[str, str]]:
     return [(each["order_id"], each["code"]) for each in document["missing"]]
 
 
-def test_300_labels_of_three_carriers_and_three_formats_come_out_in_order(shop: Shop) -> None:
+def test_90_labels_of_three_carriers_and_three_formats_come_out_in_order(shop: Shop) -> None:
     makers: list[tuple[str, Callable[[str], bytes]]] = [
         ("lso", lambda number: SandboxLabel("LSO", "Ground", number, ("Ada",), ("one",)).pdf()),
         ("ubi", jpg_label),
         ("lme", image_label),
     ]
     ids, numbers, left_out = [], [], []
-    for place in range(300):
+    for place in range(90):
         carrier, make = makers[place % 3]
         number = f"{carrier.upper()}{place:06d}"
-        if place % 100 == 50:
+        if place % 30 == 15:
             ids.append(shop.order(f"^XA^FD{number}^FS^XZ".encode(), carrier=carrier))
             left_out.append((ids[-1], "format_left_out"))
             continue
@@ -157,7 +157,7 @@ def test_300_labels_of_three_carriers_and_three_formats_come_out_in_order(shop: 
 
     document = shop.printed(*ids)
 
-    assert (document["status"], document["pages"]) == ("ready", 297)
+    assert (document["status"], document["pages"]) == ("ready", 87)
     assert codes(document) == left_out
     read = barcodes(shop.pdf(document))
     assert [[code.text for code in page] for page in read] == [[number] for number in numbers]

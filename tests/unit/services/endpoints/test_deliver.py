@@ -277,7 +277,7 @@ def most_at_once() -> int:
     return IN_FLIGHT + runtime.settings.tenant_passes
 
 
-def test_of_a_thousand_orders_the_others_hear_in_seconds_while_one_endpoint_hangs(
+def test_of_hundreds_of_orders_the_others_hear_in_seconds_while_one_endpoint_hangs(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each call of the one that hangs takes its 15 s, in which all that is due then happens."""
@@ -299,14 +299,14 @@ def test_of_a_thousand_orders_the_others_hear_in_seconds_while_one_endpoint_hang
 
     world.endpoints.script(URL, [], then=SLOW)
     world.endpoints.during(URL, hang)
-    events = tell(world, 1000)
+    events = tell(world, 300)
     world.clock.run(until=lambda: False, hours=1 / 60)
 
     assert sorted(world.endpoints.ids(OTHER)) == sorted(event.id for event in events)
     assert max(each.at for each in world.endpoints.of(OTHER)) - began <= timedelta(seconds=2)
     assert IN_FLIGHT < most <= most_at_once() == 10
     waiting = world.sqs.messages[DELIVERIES]
-    assert len(waiting) == 1000, "one message each, however often they came"
+    assert len(waiting) == 300, "one message each, however often they came"
     assert max(message["receives"] for message in waiting) <= 20
     calls = world.endpoints.of(URL)
     assert TRIPS_AFTER <= len(calls) <= TRIPS_AFTER + 10
