@@ -81,10 +81,9 @@ def _tried_and_checked(
         once_more.give([result.tenant for result in new])
         checks.take(new, lingers=pairs.LINGERS)
         look()
-        tried = len(todo) - left
-        pace = (time.monotonic() - began) / max(1, tried)
-        minutes = pace * left / 60
-        _progress(f"{tried} of {len(todo)} pairs, {checks.left} to check, about {minutes:.0f} min left")
+        if tried := len(todo) - left:
+            minutes = (time.monotonic() - began) / tried * left / 60
+            _progress(f"{tried} of {len(todo)} pairs, {checks.left} to check, about {minutes:.0f} min left")
 
     results = pairs.tried(ground, todo, f"s{seed}", at_once=at_once, over=over)
     for result in results:

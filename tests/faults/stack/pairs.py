@@ -27,8 +27,11 @@ _LONG = {"kill_before", "kill_after", "freeze", "silence"}
 """Faults after which a flow waits longest, until leases and messages come free again."""
 LINGERS = 45.0
 """Seconds between the end of a flow and its check: what follows from it may meet its fault only then."""
-STANDS = 180.0
-"""Seconds after which what does not hold will not come right by itself; a webhook is sent again sooner."""
+STANDS = 600.0
+"""Seconds after which what does not hold will not come right by itself.
+
+All merchants share the one shard of the stream, and each fault at its router holds up what all are told.
+"""
 ROUND = 10.0
 """Seconds from one round of checks to the next."""
 
