@@ -4,10 +4,12 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from _pytest import runner
+from httpx._transports import default as httpx_transport
 from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
@@ -65,6 +67,8 @@ def _observed(service: str) -> Any:
 
 
 _make_client, aws_clients._make = aws_clients._make, _observed
+# Whom to trust is read anew for each client.
+httpx_transport.create_ssl_context = cache(httpx_transport.create_ssl_context)
 
 
 @pytest.fixture(autouse=True)

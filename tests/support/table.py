@@ -14,7 +14,6 @@ from functools import cache
 from typing import Any
 
 import pytest
-from botocore.loaders import create_loader
 from botocore.session import Session, get_session
 from moto import mock_aws
 from moto.core import DEFAULT_ACCOUNT_ID
@@ -36,8 +35,6 @@ REGION = "eu-central-1"
 _LARGEST_ITEM = 405_000
 """Bytes. moto's own limit."""
 _pair_of_keys = cache(moto_kms.generate_private_key)
-_loader = create_loader()
-"""Reads what botocore knows of each service once for all sessions: that took half of some tests' time."""
 
 INDEXES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "by_time": ("list_pk", "list_sk", {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["carrier"]}),
@@ -143,10 +140,10 @@ def _mocked(patch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
+@cache
 def _session() -> Session:
-    made = get_session()
-    made.register_component("data_loader", _loader)
-    return made
+    """One for all tests: making it and reading what it knows of services took half of some tests' time."""
+    return get_session()
 
 
 @contextmanager

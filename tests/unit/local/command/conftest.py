@@ -1,10 +1,12 @@
 """The command line over a whole Parcelgate in this process."""
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer.testing
 from aws_lambda_powertools.metrics import base
 from aws_lambda_powertools.metrics.provider.cloudwatch_emf import cloudwatch
 from typer.testing import CliRunner, Result
@@ -14,6 +16,9 @@ from local.command.cli import app
 from tests.support.served import ServedWorld, served_world
 
 __all__ = ["served_world"]
+
+# The whole tree of commands is built for each call.
+typer.testing._get_command = cache(typer.testing._get_command)  # type: ignore[attr-defined]
 
 type Run = Callable[..., Result]
 
