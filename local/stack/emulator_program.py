@@ -5,20 +5,23 @@ second for what to do. A busy stack has some hundred of them, idle ones too, whi
 away from those that work. So here they wait until there is something.
 
 One thread takes from all queues and streams in turn, and it alone waits for the function that reads a stream.
-Meanwhile nothing is taken from any queue, as on no other day at AWS, and of each queue one batch for each of
-the stream's. So here streams have a thread of their own.
+Meanwhile nothing is taken from any queue, and of each queue one batch for each of the stream's; at AWS they
+know nothing of each other. So here streams have a thread of their own. What the function of a stream says
+that it could not do is brought again, as Lambda does.
 """
 
 import contextlib
 import queue
 import socket
 import threading
+from collections import Counter
 from socketserver import BaseServer, StreamRequestHandler
 from types import SimpleNamespace
+from typing import Any
 
 from ministack.app import main
 from ministack.core import lambda_runtime
-from ministack.services import lambda_svc
+from ministack.services import dynamodb, lambda_svc
 
 _LONG = 60.0
 _LOOK_FOR_THE_DEAD = 0.25
@@ -48,8 +51,15 @@ def _shutdown(self: BaseServer) -> None:
     self._BaseServer__is_shut_down.wait()  # type: ignore[attr-defined]
 
 
+_STREAMS = "streams"
+_AHEAD = 8
+"""So many batches are looked through for one: most changes are left out by the filters."""
 _read_streams = lambda_svc._poll_dynamodb_streams
+_records_since = dynamodb.stream_records_since
+_execute = lambda_svc._execute_function
 _streams_wait = threading.Event()
+_failed: Counter[str] = Counter()
+"""How often a batch failed in part, by the number of its first record."""
 
 
 def _streams_beside() -> bool:
@@ -69,15 +79,52 @@ def _follow_streams() -> None:
             lambda_svc.logger.exception("the streams cannot be read")
 
 
+def _of_streams() -> bool:
+    return threading.current_thread().name == _STREAMS
+
+
+def _source(stream: str) -> dict[str, Any]:
+    return next(each for *_, each in lambda_svc._iter_all_esms() if stream in each["EventSourceArn"])
+
+
+def _batch(table: str, position: int, most: int, **scope: Any) -> list[dict[str, Any]]:
+    """The next records: as many as the filters let through for one batch, and all that are between these."""
+    if not _of_streams():
+        return _records_since(table, position, most, **scope)
+    records, wanted = _records_since(table, position, _AHEAD * most, **scope), 0
+    source = _source(f":table/{table}/stream/")
+    for number, record in enumerate(records, 1):
+        wanted += len(lambda_svc._apply_filter_criteria([record], source))
+        if wanted == most:
+            return records[:number]
+    return records
+
+
+def _answer(function: dict[str, Any], event: dict[str, Any]) -> dict[str, Any]:
+    """What a function answers. A batch of a stream that failed in part comes again, as at AWS."""
+    answer = _execute(function, event)
+    body = answer.get("body")
+    if not (_of_streams() and isinstance(body, dict) and body.get("batchItemFailures")):
+        return answer
+    first = event["Records"][0]
+    _failed[first["dynamodb"]["SequenceNumber"]] += 1
+    most = int(_source(first["eventSourceARN"]).get("MaximumRetryAttempts") or -1)
+    if 0 <= most < _failed[first["dynamodb"]["SequenceNumber"]]:
+        return answer
+    return answer | {"error": True, "body": {"errorType": "batchItemFailures", "errorMessage": str(body)}}
+
+
 BaseServer.serve_forever = _serve_forever  # type: ignore[method-assign]
 BaseServer.shutdown = _shutdown  # type: ignore[method-assign]
 lambda_runtime.queue = SimpleNamespace(Queue=_Events, Empty=queue.Empty, Full=queue.Full)  # type: ignore[attr-defined]
 lambda_runtime._PROVIDED_POLL = _LOOK_FOR_THE_DEAD
 lambda_svc._poll_dynamodb_streams = _streams_beside
+lambda_svc._execute_function = _answer
+dynamodb.stream_records_since = _batch
 # It writes a function's event in two pieces, its headers first. TCP keeps the second back until the function
 # has acknowledged the first, which takes 40 ms of each invocation.
 StreamRequestHandler.disable_nagle_algorithm = True
 
 if __name__ == "__main__":
-    threading.Thread(target=_follow_streams, name="streams", daemon=True).start()
+    threading.Thread(target=_follow_streams, name=_STREAMS, daemon=True).start()
     main()

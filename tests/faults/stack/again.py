@@ -1,8 +1,4 @@
-"""The stream's records once more, older ones after newer ones, as Lambda repeats them after a failure.
-
-The emulator brings no record again that the router has reported as failed, and Lambda does. So this also
-takes the place of that.
-"""
+"""The stream's records once more, older ones after newer ones, as Lambda repeats them after a failure."""
 
 import base64
 import json

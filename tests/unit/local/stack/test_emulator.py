@@ -61,6 +61,33 @@ while not begun.wait(0.1):
 print(*reads[:3])
 """
 
+BATCHES = """
+import runpy, threading
+from ministack.services import dynamodb, lambda_svc
+
+stream = "arn:aws:dynamodb:us-east-1:000000000000:table/orders/stream/1"
+source = {{"EventSourceArn": stream, "MaximumRetryAttempts": 1}}
+source["FilterCriteria"] = {{"Filters": [{{"Pattern": '{{"eventName": ["INSERT"]}}'}}]}}
+records = [{{"eventName": "MODIFY" if number % 3 else "INSERT", "number": number}} for number in range(30)]
+failed = {{"body": {{"batchItemFailures": [{{"itemIdentifier": "7"}}]}}}}
+lambda_svc._iter_all_esms = lambda: iter([("account", "region", source)])
+lambda_svc._execute_function = lambda function, event: failed
+dynamodb.stream_records_since = lambda table, position, most: records[position:position + most]
+runpy.run_path({program!r}, run_name="read")
+event = {{"Records": [{{"dynamodb": {{"SequenceNumber": "7"}}, "eventSourceARN": stream}}]}}
+
+def show():
+    for position in (0, 1, 29):
+        found = [each["number"] for each in dynamodb.stream_records_since("orders", position, 2)]
+        print(found[0], len(found), end=" ")
+    print(*[bool(lambda_svc._execute_function(None, event).get("error")) for _ in range(3)])
+
+show()
+reads = threading.Thread(target=show, name="streams")
+reads.start()
+reads.join()
+"""
+
 
 def test_its_program_is_run_by_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[Any] = []
@@ -87,3 +114,13 @@ def test_queues_are_read_while_a_function_works_at_a_stream() -> None:
     )
     assert ran.stdout == "False True\nstreams streams streams\n", ran.stderr
     assert "ConnectionError: the first stream" in ran.stderr
+
+
+def test_a_batch_of_a_stream_is_full_and_comes_again_when_it_failed_in_part() -> None:
+    """By itself of 100 records a few are left after the filters, and what a function could not do is gone."""
+    code = BATCHES.format(program=str(emulator._PROGRAM))
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
+    )
+    elsewhere, of_streams = "0 2 1 2 29 1 False False False", "0 4 1 6 29 1 True False False"
+    assert ran.stdout.splitlines() == [elsewhere, of_streams], ran.stderr
