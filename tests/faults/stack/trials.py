@@ -24,8 +24,9 @@ from parcelgate.store.merchant_events.table import EventsTable
 from sandbox.lme.envelope import new_login as lme_login
 from tests.support.bodies import Body
 
-SETTLES_WITHIN = 420.0
-"""Seconds. The longest wait is for an order that is looked up twice after its sender must be dead."""
+SETTLES_WITHIN = 600.0
+"""Seconds. The longest wait is for an order that is looked up twice after its sender must be dead: by a sweep
+that dies, too, so that the next one has to do it."""
 _AGAIN = {429, 500, 502, 503, 504}
 _ENDS = {OrderStatus.FAILED, OrderStatus.CANCELLED, OrderStatus.NEEDS_ATTENTION}
 
