@@ -14,6 +14,7 @@ from local.stack.stack import Stack
 Body = dict[str, Any]
 
 POLL = 0.3
+SELDOM = 1.0
 PATIENCE = 300.0
 """Seconds that anything may take: a busy machine is no failure."""
 _TOO_LATE = {"cannot_change", "cannot_cancel"}
@@ -181,11 +182,15 @@ def in_time(
 def until[T](
     look: Callable[[], T], enough: Callable[[T], bool], *, within: float = PATIENCE, every: float = POLL
 ) -> T:
-    """Look again and again until it is enough; fail with the last sight when that takes too long."""
-    deadline = time.monotonic() + within
+    """Look again and again until it is enough, and less often after a while: each look is a function's work.
+
+    Fails with the last sight when it takes too long.
+    """
+    deadline, pause = time.monotonic() + within, every
     while not enough(seen := look()):
         assert time.monotonic() < deadline, f"not within {within} s; last seen: {seen}"
-        time.sleep(every)
+        time.sleep(pause)
+        pause = min(1.2 * pause, max(every, SELDOM))
     return seen
 
 
