@@ -27,11 +27,8 @@ _LONG = {"kill_before", "kill_after", "freeze", "silence"}
 """Faults after which a flow waits longest, until leases and messages come free again."""
 LINGERS = 45.0
 """Seconds between the end of a flow and its check: what follows from it may meet its fault only then."""
-STANDS = 600.0
-"""Seconds after which what does not hold will not come right by itself.
-
-All merchants share the one shard of the stream, and each fault at its router holds up what all are told.
-"""
+STANDS = 180.0
+"""Seconds after which what does not hold will not come right by itself; a webhook is sent again sooner."""
 ROUND = 10.0
 """Seconds from one round of checks to the next."""
 
@@ -135,8 +132,9 @@ def _has(text: str, words: str) -> bool:
 class Checks:
     """Trials that are over, held against the carriers' books until all is well or something stays wrong."""
 
-    def __init__(self, ground: Ground, *, at_once: int = 8) -> None:
+    def __init__(self, ground: Ground, *, stands: float = STANDS, at_once: int = 8) -> None:
         self._ground = ground
+        self._stands = stands
         self._at_once = at_once
         self._open: list[_Open] = []
 
@@ -178,7 +176,7 @@ class Checks:
             lines = [f"it cannot be checked: {type(error).__name__}: {error}"]
         one.standing = {line: one.standing.get(line, now) for line in lines}
         result.violations = [*lines, *([trial.trouble] if trial.trouble else [])]
-        return not lines or any(now - since > STANDS for since in one.standing.values())
+        return not lines or any(now - since > self._stands for since in one.standing.values())
 
 
 @dataclass(eq=False)
