@@ -25,7 +25,7 @@ from tests.faults.stack.trials import Ground, merchants
 
 AT_ONCE = 24
 STANDS = 600.0
-"""Seconds. All share the one shard of the stream, and each fault at its router holds up what they are told."""
+"""Seconds. All share one shard of the stream, and each fault at its router holds up what they are told."""
 AGAIN = 0.1
 """The share of the stream's records that come once more. Those of 2,375 pairs are 32,534."""
 

@@ -30,7 +30,9 @@ LINGERS = 45.0
 STANDS = 180.0
 """Seconds after which what does not hold will not come right by itself; a webhook is sent again sooner."""
 ROUND = 10.0
-"""Seconds from one round of checks to the next."""
+"""Seconds from one round of checks to the next while others are tried."""
+_SELDOM = 40.0
+"""Seconds at most from one look at a trial to the next: it is some ten calls, and others wait for these."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -176,7 +178,9 @@ class Checks:
             lines = [f"it cannot be checked: {type(error).__name__}: {error}"]
         one.standing = {line: one.standing.get(line, now) for line in lines}
         result.violations = [*lines, *([trial.trouble] if trial.trouble else [])]
-        return not lines or any(now - since > self._stands for since in one.standing.values())
+        stood = max((now - since for since in one.standing.values()), default=0.0)
+        one.due = now + min(2.0 + stood, _SELDOM)
+        return not lines or stood > self._stands
 
 
 @dataclass(eq=False)
