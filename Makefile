@@ -36,8 +36,8 @@ down: setup ## Stop the stack and delete its data
 lint: setup ## Check format, style, types, imports and the production template
 	@$(VENV)/bin/python -m local lint
 
-faults: setup ## Spoil each call of the main flows in each way on a stack of its own (ONLY="lso kill" COUNT=200 SEED=7); without ONLY it rewrites docs/reliability.md
-	@ONLY="$(ONLY)" COUNT="$(COUNT)" SEED="$(SEED)" $(VENV)/bin/python -m local faults
+faults: setup ## Spoil each call of the main flows in each way on a stack of its own (ONLY="lso kill" COUNT=200 SEED=7 MINUTES=40); without ONLY it rewrites docs/reliability.md
+	@ONLY="$(ONLY)" COUNT="$(COUNT)" SEED="$(SEED)" MINUTES="$(MINUTES)" $(VENV)/bin/python -m local faults
 
 load: setup ## Buy thousands of orders at once while calls go wrong, and account for each (COUNT=5000 FAULTS=0.02 SEED=1); rewrites docs/reliability.md
 	@COUNT="$(COUNT)" FAULTS="$(FAULTS)" SEED="$(SEED)" $(VENV)/bin/python -m local load

@@ -154,7 +154,7 @@ class Trials:
         self.lines = list(lines)
         self.now = 0.0
         self.closed: list[str] = []
-        trial = SimpleNamespace(tenant="t-1", trouble=trouble, rest=lambda: self.closed.append("rest"))
+        trial = SimpleNamespace(tenant="t-1", trouble=trouble)
         self.result = Result(PAIRS[0], trial)  # type: ignore[arg-type]
 
     def ledger(self) -> None:
@@ -197,7 +197,7 @@ def test_a_trial_is_checked_once_it_has_lingered(checks: tuple[Checks, Trials]) 
     assert (looked(one, trials, 44), one.left, trials.closed) == ([], 1, [])
     assert looked(one, trials, 45) == [trials.result]
     assert (one.left, trials.result.violations, trials.result.met) == (0, [], True)
-    assert trials.closed == ["t-1", "rest"]
+    assert trials.closed == ["t-1"]
 
 
 @pytest.mark.parametrize("checks", [([["late"], ["breaks off"], []], "")], indirect=True)
@@ -252,3 +252,15 @@ def test_only_changes_of_the_tenants_that_are_over_come_again(monkeypatch: pytes
     none = again.Again(SimpleNamespace(), 1, 0.0)  # type: ignore[arg-type]
     waiting.append([change("a", 3)])
     assert none.give(["a"]) == 0
+
+
+def test_a_pair_that_has_no_turn_in_time_has_no_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    trial = SimpleNamespace(tenant="t", rested=0)
+    trial.rest = lambda: setattr(trial, "rested", trial.rested + 1)
+    monkeypatch.setattr(pairs, "run", lambda *args: trial)
+    heard: list[int] = []
+    how: Any = {"at_once": 1, "over": lambda new, left: heard.append(len(new))}
+    done = pairs.tried(SimpleNamespace(), PAIRS[:3], "s1", **how)  # type: ignore[arg-type]
+    assert (sorted(result.pair for result in done), trial.rested) == (sorted(PAIRS[:3]), 3)
+    assert sum(heard) == 3
+    assert pairs.tried(SimpleNamespace(), PAIRS[:3], "s1", within=-1.0, **how) == []  # type: ignore[arg-type]

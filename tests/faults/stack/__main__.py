@@ -4,11 +4,13 @@
     make faults ONLY="lso kill"          the pairs whose words contain these
     make faults ONLY="sweep|lso kill"    those whose words contain these or these
     make faults COUNT=200 SEED=7         so many of them, spread over the steps, in the sequence of a seed
+    make faults MINUTES=40               those of this sequence that begin within so many minutes
 
 A pair is written `<flow>: <function> <call> #<nth> <fault>`. Without ONLY the table goes to
 `docs/reliability.md`. Ends with 1 when a promise did not hold.
 """
 
+import math
 import os
 import shutil
 import sys
@@ -34,12 +36,14 @@ def main() -> int:
     """Run the pairs that the environment names; return the exit code."""
     only, seed = os.environ.get("ONLY", ""), arguments.whole("SEED", 1)
     count, at_once = arguments.whole("COUNT", 0, least=1), arguments.whole("AT_ONCE", AT_ONCE, least=1)
+    within = arguments.whole("MINUTES", 0, least=1)
     asked = {"ONLY": f'"{only}"' if only else "", "COUNT": count, "SEED": os.environ.get("SEED")}
+    asked["MINUTES"] = within
     end_abandoned_stacks()
     state, began = STATES / str(os.getpid()), time.monotonic()
     with local_stack.running(state, with_faults=True) as stack, merchants() as servers:
         ground = Ground(stack, Deployment.local(state / "stack.json"), servers)
-        results, of = tried(ground, only, seed, count, at_once)
+        results, of = tried(ground, only, seed, count, at_once, 60.0 * within or math.inf)
     shutil.rmtree(state, ignore_errors=True)
     minutes = (time.monotonic() - began) / 60
     command = " ".join(["make faults", *(f"{name}={value}" for name, value in asked.items() if value)])
@@ -50,7 +54,9 @@ def main() -> int:
     return int(any(result.violations for result in results))
 
 
-def tried(ground: Ground, only: str, seed: int, count: int, at_once: int) -> tuple[list[Result], int]:
+def tried(
+    ground: Ground, only: str, seed: int, count: int, at_once: int, within: float
+) -> tuple[list[Result], int]:
     """Record the steps, try the pairs, and check each once it is over.
 
     Returns what came of the pairs, and how many there were to choose from.
@@ -65,11 +71,11 @@ def tried(ground: Ground, only: str, seed: int, count: int, at_once: int) -> tup
     if not todo:
         raise SystemExit(f'ONLY: no pair has the words "{only}"')
     print(f"{len(todo)} of {all_of_them} pairs, {at_once} at once, seed {seed}", flush=True)
-    return clean + _tried_and_checked(ground, todo, clean, seed, at_once), all_of_them
+    return clean + _tried_and_checked(ground, todo, clean, seed, at_once, within), all_of_them
 
 
 def _tried_and_checked(
-    ground: Ground, todo: list[Pair], clean: list[Result], seed: int, at_once: int
+    ground: Ground, todo: list[Pair], clean: list[Result], seed: int, at_once: int, within: float
 ) -> list[Result]:
     once_more, began = again.Again(ground, seed, AGAIN), time.monotonic()
     checks = pairs.Checks(ground, stands=STANDS)
@@ -88,7 +94,7 @@ def _tried_and_checked(
             minutes = (time.monotonic() - began) / tried * left / 60
             _progress(f"{tried} of {len(todo)} pairs, {checks.left} to check, about {minutes:.0f} min left")
 
-    results = pairs.tried(ground, todo, f"s{seed}", at_once=at_once, over=over)
+    results = pairs.tried(ground, todo, f"s{seed}", at_once=at_once, within=within, over=over)
     for result in results:
         if not result.trial:
             print(f"\n{result.pair}", *result.violations, sep="\n    ", flush=True)

@@ -3,6 +3,7 @@
 Each is checked soon after its flow is over, while others go on: its parcels would travel further meanwhile.
 """
 
+import math
 import random
 import time
 from collections import Counter
@@ -104,6 +105,7 @@ def recorded(ground: Ground, flows: Iterable[str], tag: str) -> tuple[list[Pair]
                 if step["nth"] <= MOST_OF_A_KIND and step["function"] in (FLOWS[flow].of or _ANY)
                 for fault in faults_of(step["call"])
             ]
+            trial.rest()
     return pairs, clean
 
 
@@ -173,7 +175,6 @@ class Checks:
             if not lines:
                 for name in {trial.tenant, case}:
                     self._ground.close(name)
-                trial.rest()
         except Exception as error:
             lines = [f"it cannot be checked: {type(error).__name__}: {error}"]
         one.standing = {line: one.standing.get(line, now) for line in lines}
@@ -200,29 +201,39 @@ def tried(
     tag: str,
     *,
     at_once: int,
+    within: float = math.inf,
     over: Callable[[list[Result], int], None] = lambda results, left: None,
 ) -> list[Result]:
     """Try pairs, many at once. `over` is called now and then with those that are over since the last time.
 
+    None begins that had no turn `within` so many seconds, and those have no result.
+
     Four times as many again are under way of those that wait most of the time and cost no CPU meanwhile.
     """
 
-    def one(number: int, pair: Pair) -> Result:
+    began = time.monotonic()
+
+    def one(number: int, pair: Pair) -> Result | None:
+        if time.monotonic() - began > within:
+            return None
         tenant = _tenant(tag, pair.flow, number)
         try:
-            return Result(pair, run(ground, tenant, pair.flow, [pair.rule]))
+            trial = run(ground, tenant, pair.flow, [pair.rule])
+            # Its parcels travel on, and each event of theirs would be work for those that come after it.
+            trial.rest()
+            return Result(pair, trial)
         except Exception as error:
             return Result(pair, violations=[f"it could not begin: {type(error).__name__}: {error}"])
 
     results: list[Result] = []
     with ThreadPoolExecutor(at_once) as quick, ThreadPoolExecutor(4 * at_once) as waiting:
-        left: set[Future[Result]] = {
+        left: set[Future[Result | None]] = {
             (waiting if pair.fault in _LONG or FLOWS[pair.flow].waits else quick).submit(one, number, pair)
             for number, pair in enumerate(pairs, 1)
         }
         while left:
             ended, left = wait(left, timeout=ROUND)
-            new = [future.result() for future in ended]
+            new = [result for future in ended if (result := future.result())]
             results += new
             over(new, len(left))
     return results
