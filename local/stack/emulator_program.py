@@ -7,7 +7,8 @@ away from those that work. So here they wait until there is something.
 One thread takes from all queues and streams in turn, and it alone waits for the function that reads a stream.
 Meanwhile nothing is taken from any queue, and of each queue one batch for each of the stream's; at AWS they
 know nothing of each other. So here streams have a thread of their own. What the function of a stream says
-that it could not do is brought again, as Lambda does.
+that it could not do is brought again, as Lambda does, as often as its mapping says. Then it is left out and
+logged, where AWS puts it among the dead letters.
 """
 
 import contextlib
@@ -29,7 +30,7 @@ _LOOK_FOR_THE_DEAD = 0.25
 
 
 class _Events(queue.Queue):  # type: ignore[type-arg]
-    """The events of a function's process. It ends with it, so that nobody waits here for what never comes."""
+    """The events of a function's process. A thread of one that has ended waits for `_LONG` at most."""
 
     def get(self, block: bool = True, timeout: float | None = None) -> object:
         return super().get(block, timeout and _LONG)
@@ -107,9 +108,11 @@ def _answer(function: dict[str, Any], event: dict[str, Any]) -> dict[str, Any]:
     if not (_of_streams() and isinstance(body, dict) and body.get("batchItemFailures")):
         return answer
     first = event["Records"][0]
-    _failed[first["dynamodb"]["SequenceNumber"]] += 1
-    most = int(_source(first["eventSourceARN"]).get("MaximumRetryAttempts") or -1)
-    if 0 <= most < _failed[first["dynamodb"]["SequenceNumber"]]:
+    number = first["dynamodb"]["SequenceNumber"]
+    _failed[number] += 1
+    most = _source(first["eventSourceARN"]).get("MaximumRetryAttempts")
+    if most is not None and 0 <= most < _failed[number]:
+        lambda_svc.logger.error("a batch of the stream failed in part too often and is left out: %s", body)
         return answer
     return answer | {"error": True, "body": {"errorType": "batchItemFailures", "errorMessage": str(body)}}
 

@@ -32,7 +32,7 @@ SETTINGS = {"poll_pace": 24}
 ACCELERATION = 360.0
 """A parcel travels a day in four minutes, and is asked about as seldom as in reality, for these minutes."""
 CHANGES_AGAIN = 2_000
-"""So many changes come once more. Each brings messages, of which the emulator passes on some ten a second."""
+"""So many changes come once more. Each brings messages, and the run waits for all of them."""
 CHANCES = {
     "throttle": 30, "error": 20, "conflict": 10, "partial": 10, "reset_before": 15, "reset_after": 15,
     "delay": 5, "duplicate": 5, "html": 20, "too_many": 10, "half_body": 10, "slow_drip": 10,

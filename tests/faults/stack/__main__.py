@@ -29,7 +29,7 @@ AT_ONCE = 24
 STANDS = 600.0
 """Seconds. All share one shard of the stream, and each fault at its router holds up what they are told."""
 AGAIN = 0.1
-"""The share of the stream's records that come once more. Those of 2,375 pairs are 32,534."""
+"""The share of the stream's records that come once more."""
 
 
 def main() -> int:
