@@ -31,6 +31,7 @@ from tests.support.bodies import BODIES
 from tests.support.crowded import CrowdedWorld, SlowTracker
 from tests.support.endpoints import SLOW
 from tests.support.events import an_event_of
+from tests.support.faults import unavailable
 from tests.support.orders import an_event, an_order
 from tests.support.world import queue
 
@@ -274,4 +275,18 @@ def test_a_place_is_its_holder_s_for_some_seconds_after_the_holder_must_be_dead(
     assert places.take(account, Deadline(lambda: 60.0)) is None
 
     world.clock.sleep(2)
+    assert places.take(account, Deadline(lambda: 60.0))
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_place_is_given_back_also_when_the_store_fails_once(world: CrowdedWorld, after: bool) -> None:
+    """The account's other work would wait for the lease's end otherwise, up to minutes."""
+    account = AccountName(NEIGHBOUR, "lme", "default")
+    places = AccountPlaces(table=runtime.table, kind="trials", most=1, clock=world.clock)
+    give_back = places.take(account, Deadline(lambda: 60.0))
+    assert give_back
+
+    world.faults.on("update_item", unavailable(after=after))
+    give_back()
+
     assert places.take(account, Deadline(lambda: 60.0))
