@@ -28,7 +28,14 @@ FEWEST = 10
 """Orders, so that each carrier has some."""
 TENANT = "load-x"
 CASE = "load"
-SETTINGS = {"poll_pace": 24}
+SETTINGS = {
+    "poll_pace": 24,
+    # The merchant is alone, so no worker has to be left to others: one that finds no place does nothing.
+    "carrier_concurrency": 6,
+    "carrier_places": 6,
+    "label_concurrency": 8,
+    "label_places": 8,
+}
 ACCELERATION = 360.0
 """A parcel travels a day in four minutes, and is asked about as seldom as in reality, for these minutes."""
 CHANGES_AGAIN = 2_000
