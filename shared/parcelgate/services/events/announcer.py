@@ -23,6 +23,7 @@ from parcelgate.domain.trackings import Tracking, TrackingStatus
 from parcelgate.observability.logs import bind_log_keys, log, own_log_keys, safe_error_fields
 from parcelgate.services.endpoints.fan_out import EventFanOut
 from parcelgate.services.event_bus import Announcement, EventBus
+from parcelgate.services.side_by_side import side_by_side
 from parcelgate.services.trackings import delivery_status
 from parcelgate.store.errors import BatchNotFoundError, ItemTooLargeError, StoreError
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 _AGAIN = "events were not announced; the stream brings their changes again"
 _ASIDE = "an event cannot be written; its change is set aside"
+_SIDE_BY_SIDE = 8
 _FINISHED = 1
 """The sequence of a batch's only event."""
 
@@ -85,6 +87,11 @@ class _Told(NamedTuple):
     event: Event
     detail: dict[str, str]
 
+    @property
+    def thing(self) -> str:
+        """The id of what the event is about; of an order's parcel, that of the order."""
+        return self.event.order_id or self.event.tracking_id or self.event.id
+
 
 class _Ids(NamedTuple):
     """Whom an event is about."""
@@ -110,6 +117,8 @@ class Announcer(msgspec.Struct, frozen=True, kw_only=True):
     rendering: Rendering
     fan_out: EventFanOut
     clock: Clock = now
+    workers: int = _SIDE_BY_SIDE
+    """How many things' events are written side by side."""
 
     def announce(self, changes: Sequence[Change]) -> Outcome:
         """Tell of `changes`, which are in the order of the stream."""
@@ -211,21 +220,41 @@ class Announcer(msgspec.Struct, frozen=True, kw_only=True):
         ]
 
     def _written(self, told: Sequence[_Told], outcome: Outcome) -> list[_Told]:
-        """Write the event log; what of it is there now."""
+        """Write the event log, the events of one thing in turn; what of it is there now."""
+        of_thing: dict[str, list[int]] = defaultdict(list)
+        for place, each in enumerate(told):
+            of_thing[each.thing].append(place)
+        stored: dict[int, Event] = {}
+        too_large: dict[int, ItemTooLargeError] = {}
+        trouble: list[StoreError] = []
+
+        def write(places: Sequence[int]) -> None:
+            for place in places:
+                if len(trouble) >= self.workers:
+                    return  # The log takes nothing just now.
+                event = told[place].event
+                try:
+                    # As it is stored: a batch is found finished at several times, and a delivery's id stands
+                    # on the event's time.
+                    stored[place] = self.events.tenant(event.tenant).log.add(event)
+                except ItemTooLargeError as error:
+                    too_large[place] = error
+                except StoreError as error:
+                    trouble.append(error)
+                    return
+
+        side_by_side(write, of_thing.values(), workers=self.workers)
         written = []
         for place, each in enumerate(told):
-            try:
-                # A batch is found finished at several times, and a delivery's id stands on the event's time.
-                stored = self.events.tenant(each.event.tenant).log.add(each.event)
-                written.append(each._replace(event=stored))
-            except ItemTooLargeError as error:
-                log.error(_ASIDE, extra=safe_error_fields(error))
-                outcome.unusable.append((each.change.record, error))
-            except StoreError as error:
-                # The stream brings again all that follows too.
-                log.warning(_AGAIN, extra=safe_error_fields(error))
-                outcome.failed.extend(one.change.sequence for one in told[place:])
-                break
+            if place in stored:
+                written.append(each._replace(event=stored[place]))
+            elif place in too_large:
+                log.error(_ASIDE, extra=safe_error_fields(too_large[place]))
+                outcome.unusable.append((each.change.record, too_large[place]))
+            else:
+                outcome.failed.append(each.change.sequence)
+        if trouble:
+            log.warning(_AGAIN, extra=safe_error_fields(trouble[0]))
         return written
 
     def _deliver(self, logged: Sequence[_Told], outcome: Outcome) -> None:

@@ -54,7 +54,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Container, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import batched
@@ -90,6 +89,7 @@ from parcelgate.services.orders.retry_queues import Action
 from parcelgate.services.orders.transitions import OPEN, Change, Decide
 from parcelgate.services.redelivery import pause_after
 from parcelgate.services.settings import Settings
+from parcelgate.services.side_by_side import side_by_side
 from parcelgate.store.errors import CarrierNumberTakenError, StoreError
 
 if TYPE_CHECKING:
@@ -235,7 +235,7 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
         except TransientError:
             carrier = None
         if not isinstance(carrier, CreatesInBatches):
-            return self._side_by_side(lambda order: self.submit(order, deadline), orders)
+            return side_by_side(lambda order: self.submit(order, deadline), orders, workers=self.workers)
         after: list[Order] = []
         for some in batched(orders, carrier.create_batch, strict=False):
             after += self._submit_batch(carrier, some, self._at_once(deadline))
@@ -417,13 +417,13 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
             order, answer = answered
             return self._quietly(order, lambda: self._take_back(self._created(order, answer, caller), caller))
 
-        marked = self._side_by_side(mark, orders)
+        marked = side_by_side(mark, orders, workers=self.workers)
         mine = [order for order in marked if order.submission.sender == sender]
         answers = self._create_many(carrier, mine, caller) if mine else []
         if any(isinstance(answer, Confirmed) and answer.price is None for answer in answers):
             card = transitions.rate_card(self.table, mine[0])
             caller = caller._replace(price=partial(transitions.price_by, card))
-        stored = self._side_by_side(store, [*zip(mine, answers, strict=True)])
+        stored = side_by_side(store, [*zip(mine, answers, strict=True)], workers=self.workers)
         after = {order.id: order for order in (*marked, *stored)}
         return [after[order.id] for order in orders]
 
@@ -755,12 +755,6 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
             order, lambda order: transitions.needs_attention(order, problem, at=self.clock())
         )
         return after
-
-    def _side_by_side[T](self, work: Callable[[T], Order], things: Sequence[T]) -> list[Order]:
-        if self.workers == 1 or len(things) < 2:
-            return [work(thing) for thing in things]
-        with ThreadPoolExecutor(self.workers) as pool:
-            return [*pool.map(work, things)]
 
 
 def look_up(carrier: Carrier, order: Order) -> OrderResult:

@@ -7,7 +7,6 @@ When that lapses, its parcels get new tickets, so that what was written of them 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -19,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from parcelgate.domain.clock import Clock
 from parcelgate.domain.timetables import EARLY
 from parcelgate.observability.logs import log, safe_error_fields
+from parcelgate.services.side_by_side import side_by_side
 from parcelgate.services.trackings.grouping import grouped
 from parcelgate.store.errors import StoreError
 from parcelgate.store.trackings import Waiting
@@ -193,7 +193,7 @@ class RunBuckets:
                     if follower.taken is not None:
                         follower.taken.is_moved = True
                         follower.taken.inside.discard(follower.entry)
-        self._do(then)
+        side_by_side(lambda each: each(), then, workers=self._writers)
         self._clear()
 
     def finish(self, rests: Callable[[Entry], datetime | None]) -> None:
@@ -266,15 +266,6 @@ class RunBuckets:
                     if how is not None and how.ticket == entry.ticket:
                         found[entry] = how
         return found
-
-    def _do(self, then: Sequence[Callable[[], None]]) -> None:
-        if self._writers == 1 or len(then) < 2:
-            for each in then:
-                each()
-            return
-        with ThreadPoolExecutor(self._writers) as pool:
-            for _ in pool.map(lambda each: each(), then):
-                pass
 
     def _clear(self) -> None:
         """Delete the buckets that nobody waits in any more."""

@@ -1,8 +1,10 @@
 """What merchants are told is in the log once, whatever the store and the bus do meanwhile."""
 
 import json
+from collections import defaultdict
 from collections.abc import Callable
 from datetime import timedelta
+from threading import Barrier
 from typing import Any, cast
 
 import msgspec
@@ -129,28 +131,71 @@ def test_promise_8_no_link_that_opens_a_picture_is_kept(
 
 
 @pytest.mark.parametrize("error", [ThrottledError, StoreUnavailableError])
-def test_what_the_log_does_not_take_comes_again_with_all_that_follows(
+def test_what_the_log_does_not_take_comes_again_with_what_follows_of_the_same_thing(
     error: type[Exception],
     announcer: Announcer,
     bus: FakeEvents,
     told: Callable[[], list[Any]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    changes = [confirmed(number) for number in range(1, 6)]
+    later = of(an_order(id="ord_3", status=OrderStatus.CONFIRMED, version=3), "label.ready", 6)
+    changes = [*(confirmed(number) for number in range(1, 6)), later]
     add = EventLog.add
 
     def failing(log: EventLog, event: Any) -> Event:
-        if event.order_id == "ord_3":
+        if event.order_id == "ord_3" and event.type == "order.confirmed":
             raise error("busy")
         return add(log, event)
 
     monkeypatch.setattr(EventLog, "add", failing)
-    assert announcer.announce(changes) == (["3", "4", "5"], [])
-    assert len(bus.entries) == len(told()) == 2, "what is not in the log is not on the bus"
+    assert announcer.announce(changes) == (["3", "6"], [])
+    assert len(bus.entries) == len(told()) == 4, "what is not in the log is not on the bus"
     monkeypatch.undo()
-    assert announcer.announce(changes[2:]) == ([], [])
-    assert sorted(event["data"]["id"] for event in told()) == [f"ord_{n}" for n in range(1, 6)]
-    assert len(set(ids(bus))) == 5
+    assert announcer.announce([changes[2], later]) == ([], [])
+    heard = [(event["data"]["id"], event["type"]) for event in told()]
+    assert sorted(heard) == sorted(
+        [*((f"ord_{n}", "order.confirmed") for n in range(1, 6)), ("ord_3", "label.ready")]
+    )
+    assert len(set(ids(bus))) == 6
+
+
+def test_a_log_that_takes_nothing_is_soon_left_alone(
+    announcer: Announcer, bus: FakeEvents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each try takes seconds then. All together would take longer than the function has."""
+    tries: list[Event] = []
+
+    def failing(_: EventLog, event: Event) -> Event:
+        tries.append(event)
+        raise StoreUnavailableError("down")
+
+    monkeypatch.setattr(EventLog, "add", failing)
+    changes = [confirmed(number) for number in range(100)]
+    assert announcer.announce(changes) == ([str(number) for number in range(100)], [])
+    assert len(tries) < 2 * announcer.workers
+    assert not bus.entries
+
+
+def test_many_things_are_written_side_by_side_and_each_in_turn(
+    announcer: Announcer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    met = Barrier(announcer.workers)
+    add, heard = EventLog.add, defaultdict[str | None, list[int]](list)
+
+    def waits_for_others(log: EventLog, event: Event) -> Event:
+        if event.sequence == 1:
+            met.wait(timeout=20)
+        heard[event.order_id].append(event.sequence)
+        return add(log, event)
+
+    monkeypatch.setattr(EventLog, "add", waits_for_others)
+    changes = [
+        of(an_order(id=f"ord_{number}", version=version), "order.confirmed", version * 100 + number)
+        for version in (1, 2, 3)
+        for number in range(announcer.workers)
+    ]
+    assert announcer.announce(changes) == ([], [])
+    assert [*heard.values()] == [[1, 2, 3]] * announcer.workers
 
 
 def test_an_event_that_no_item_can_hold_is_set_aside_alone(

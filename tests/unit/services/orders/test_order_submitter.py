@@ -1398,6 +1398,6 @@ def test_orders_are_stored_by_no_more_threads_than_there_are_workers(
             threads.append(max_workers)
             super().__init__(max_workers)
 
-    monkeypatch.setattr("parcelgate.services.orders.submission.ThreadPoolExecutor", Pool)
+    monkeypatch.setattr("parcelgate.services.side_by_side.ThreadPoolExecutor", Pool)
     side_by_side(in_batches).submit_many(several(in_batches, 3), LIFE)
     assert set(threads) == {2}

@@ -1,0 +1,15 @@
+"""Doing the same with several things at once, where most of the time is waiting for AWS."""
+
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+
+
+def side_by_side[T, R](work: Callable[[T], R], things: Collection[T], *, workers: int) -> list[R]:
+    """Do `work` with each of `things`, in up to `workers` threads; what came of each, in their order.
+
+    Raises what `work` raises, when all are done. One worker, or one thing, takes no thread.
+    """
+    if workers == 1 or len(things) < 2:
+        return [work(thing) for thing in things]
+    with ThreadPoolExecutor(workers) as pool:
+        return [*pool.map(work, things)]
