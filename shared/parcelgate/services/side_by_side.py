@@ -3,6 +3,9 @@
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 
+WORKERS = 8
+"""More would wait for the function's CPU rather than for AWS."""
+
 
 def side_by_side[T, R](work: Callable[[T], R], things: Collection[T], *, workers: int) -> list[R]:
     """Do `work` with each of `things`, in up to `workers` threads; what came of each, in their order.

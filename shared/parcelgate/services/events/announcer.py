@@ -23,7 +23,7 @@ from parcelgate.domain.trackings import Tracking, TrackingStatus
 from parcelgate.observability.logs import bind_log_keys, log, own_log_keys, safe_error_fields
 from parcelgate.services.endpoints.fan_out import EventFanOut
 from parcelgate.services.event_bus import Announcement, EventBus
-from parcelgate.services.side_by_side import side_by_side
+from parcelgate.services.side_by_side import WORKERS, side_by_side
 from parcelgate.services.trackings import delivery_status
 from parcelgate.store.errors import BatchNotFoundError, ItemTooLargeError, StoreError
 
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 _AGAIN = "events were not announced; the stream brings their changes again"
 _ASIDE = "an event cannot be written; its change is set aside"
-_SIDE_BY_SIDE = 8
 _FINISHED = 1
 """The sequence of a batch's only event."""
 
@@ -117,8 +116,8 @@ class Announcer(msgspec.Struct, frozen=True, kw_only=True):
     rendering: Rendering
     fan_out: EventFanOut
     clock: Clock = now
-    workers: int = _SIDE_BY_SIDE
-    """How many things' events are written side by side."""
+    workers: int = WORKERS
+    """How many tenants, or orders and parcels, are worked for side by side."""
 
     def announce(self, changes: Sequence[Change]) -> Outcome:
         """Tell of `changes`, which are in the order of the stream."""
@@ -127,11 +126,10 @@ class Announcer(msgspec.Struct, frozen=True, kw_only=True):
         for change in _once_for_each_batch(changes):
             of_tenant[change.subject.tenant].append(change)
         told: list[_Told] = []
-        for tenant, theirs in of_tenant.items():
-            try:
-                facts = self._facts(tenant, theirs)
-            except StoreError as error:
-                log.warning(_AGAIN, extra=safe_error_fields(error))
+        read = side_by_side(lambda each: self._facts(*each), of_tenant.items(), workers=self.workers)
+        for theirs, facts in zip(of_tenant.values(), read, strict=True):
+            if isinstance(facts, StoreError):
+                log.warning(_AGAIN, extra=safe_error_fields(facts))
                 outcome.failed.extend(change.sequence for change in theirs)
                 continue
             for change in theirs:
@@ -144,13 +142,16 @@ class Announcer(msgspec.Struct, frozen=True, kw_only=True):
         outcome.failed.extend(logged[place].change.sequence for place in refused)
         return outcome
 
-    def _facts(self, tenant: str, changes: Iterable[Change]) -> _Facts:
+    def _facts(self, tenant: str, changes: Iterable[Change]) -> _Facts | StoreError:
         own = self.table.tenant(tenant)
         subjects = [change.subject for change in changes]
         orders = [subject for subject in subjects if isinstance(subject, Order)]
         trackings = [subject.id for subject in subjects if isinstance(subject, Tracking)]
-        polls = own.trackings.polls(trackings, now=self.clock()) if trackings else {}
-        return _Facts(delivery_status.statuses(own, orders), polls)
+        try:
+            polls = own.trackings.polls(trackings, now=self.clock()) if trackings else {}
+            return _Facts(delivery_status.statuses(own, orders), polls)
+        except StoreError as error:
+            return error
 
     def _prepared(self, change: Change, facts: _Facts, outcome: Outcome) -> list[_Told]:
         """What is to be told of one change, ready to be written; nothing where that cannot be done."""
@@ -262,13 +263,16 @@ class Announcer(msgspec.Struct, frozen=True, kw_only=True):
         of_tenant: dict[str, list[_Told]] = defaultdict(list)
         for each in logged:
             of_tenant[each.event.tenant].append(each)
-        for tenant, theirs in of_tenant.items():
+
+        def deliver(tenant: str, theirs: Sequence[_Told]) -> None:
             try:
                 refused = self.fan_out.fan_out(tenant, [each.event for each in theirs])
             except Exception as error:
                 log.warning(_AGAIN, extra=safe_error_fields(error))
                 refused = {each.event.id for each in theirs}
             outcome.failed.extend(each.change.sequence for each in theirs if each.event.id in refused)
+
+        side_by_side(lambda each: deliver(*each), of_tenant.items(), workers=self.workers)
 
 
 def _told(

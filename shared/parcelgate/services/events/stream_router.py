@@ -34,6 +34,7 @@ from parcelgate.services.events import news
 from parcelgate.services.events.announcer import Announcer, Change, Record, SettledEntry
 from parcelgate.services.redelivery import message_group
 from parcelgate.services.settings import Settings
+from parcelgate.services.side_by_side import WORKERS, side_by_side
 from parcelgate.services.stats import figures
 from parcelgate.services.stats.counting import Seen, StatsCounter, by_tenant
 from parcelgate.store import keys
@@ -83,6 +84,8 @@ class StreamRouter(msgspec.Struct, frozen=True, kw_only=True):
     announcer: Announcer
     counter: StatsCounter
     settings: Settings
+    workers: int = WORKERS
+    """For how many tenants changes are counted side by side."""
 
     def route(self, records: Sequence[Record]) -> list[str]:
         """Send on what follows from `records`. Returns the sequence numbers of those that must come again."""
@@ -115,21 +118,24 @@ class StreamRouter(msgspec.Struct, frozen=True, kw_only=True):
 
     def _count(self, records: Sequence[Record], outbox: _Outbox) -> list[str]:
         """Count what changes figures. Returns the sequence numbers of the changes that must come again."""
-        again = []
-        for tenant, changes in by_tenant(outbox.seen).items():
+
+        def tried(tenant: str, changes: Sequence[Seen]) -> list[tuple[Sequence[Seen], Exception]]:
             try:
                 self.counter.count(tenant, changes)
             except Exception as error:
                 if _passes(error) or len(changes) == 1:
-                    again += self._uncounted(records, outbox, changes, error)
-                    continue
+                    return [(changes, error)]
                 # Perhaps only one of them can never be counted.
-                for change in changes:
-                    try:
-                        self.counter.count(tenant, [change])
-                    except Exception as error:
-                        again += self._uncounted(records, outbox, [change], error)
-        return again
+                return [wrong for change in changes for wrong in tried(tenant, [change])]
+            return []
+
+        tenants = by_tenant(outbox.seen).items()
+        return [
+            sequence
+            for uncounted in side_by_side(lambda each: tried(*each), tenants, workers=self.workers)
+            for changes, error in uncounted
+            for sequence in self._uncounted(records, outbox, changes, error)
+        ]
 
     def _uncounted(
         self, records: Sequence[Record], outbox: _Outbox, changes: Sequence[Seen], error: Exception

@@ -89,7 +89,7 @@ from parcelgate.services.orders.retry_queues import Action
 from parcelgate.services.orders.transitions import OPEN, Change, Decide
 from parcelgate.services.redelivery import pause_after
 from parcelgate.services.settings import Settings
-from parcelgate.services.side_by_side import side_by_side
+from parcelgate.services.side_by_side import WORKERS, side_by_side
 from parcelgate.store.errors import CarrierNumberTakenError, StoreError
 
 if TYPE_CHECKING:
@@ -110,8 +110,6 @@ _SAVE_SECONDS = 1.0
 """The part of the given time that is reserved to store the carrier's answer."""
 _AFTERLIFE = timedelta(seconds=5)
 """How long a sender may still live after its time is over."""
-_SIDE_BY_SIDE = 8
-"""Orders of a batch that are stored side by side."""
 
 AWS_TROUBLE = (StoreError, BotoCoreError, ClientError)
 """Trouble with AWS or the store, which passes."""
@@ -191,7 +189,7 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
     """The queues for orders that are not settled yet."""
     clock: Clock = now
     roll: Callable[[], float] = random.random
-    workers: int = _SIDE_BY_SIDE
+    workers: int = WORKERS
     """How many orders of a batch are stored side by side."""
 
     # For the request and the batch worker

@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from threading import Barrier
 from typing import Any
 
 import msgspec
@@ -11,7 +12,7 @@ import pytest
 
 from parcelgate.domain.orders import Label, LabelStatus, Order, OrderStatus
 from parcelgate.domain.problems import Problem
-from parcelgate.domain.trackings import Source, Tracking, TrackingEvent, merge
+from parcelgate.domain.trackings import Source, Tracking, TrackingEvent, TrackingStatus, merge
 from parcelgate.http.answers import Site
 from parcelgate.http.resources.events import rendering
 from parcelgate.observability.logs import log
@@ -31,7 +32,7 @@ from parcelgate.store.errors import (
 from parcelgate.store.merchant_events.table import EventsTable
 from parcelgate.store.table import Table
 from parcelgate.store.tenants.stats import Countable, Stats
-from parcelgate.store.trackings import tracking_item
+from parcelgate.store.trackings import Trackings, tracking_item
 from tests.support.orders import NOON, an_order
 from tests.support.trackings import a_tracking, seen
 from tests.support.world import ENVIRONMENT, FakeEvents
@@ -511,3 +512,27 @@ class TestLabels:
         queues.refuse = {order.id}
         change = record(7, image(moved(order, status=self.CONFIRMED)), image(order))
         assert router.route([change]) == ["7"]
+
+
+@pytest.mark.parametrize(
+    "method",
+    [(StatsCounter, "count"), (Trackings, "polls"), (EventFanOut, "fan_out")],
+    ids=lambda method: method[1],
+)
+def test_tenants_are_worked_for_side_by_side(
+    method: tuple[type, str], router: StreamRouter, bus: FakeEvents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One tenant's slow reading does not hold up a reading of the stream for each of the others."""
+    met, really = Barrier(router.workers), getattr(*method)
+
+    def waits_for_others(*given: Any, **named: Any) -> Any:
+        met.wait(timeout=20)
+        return really(*given, **named)
+
+    monkeypatch.setattr(*method, waits_for_others)
+    records = []
+    for number in range(router.workers):
+        tracking = a_tracking(f"tenant-{number}", id="trk_1", status=TrackingStatus.IN_TRANSIT)
+        records.append(record(number, typed(tracking_item(tracking))))
+    assert router.route(records) == []
+    assert bus.kinds == ["tracking.updated"] * router.workers
