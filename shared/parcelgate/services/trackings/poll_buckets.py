@@ -32,7 +32,7 @@ TOGETHER = 6000
 ENTERING = 500
 """After so many parcels that come from waiting alone they are written too: each takes a write of its own."""
 _WRITERS = 16
-"""How many threads write the POLL items of parcels that come to the wheel."""
+"""How many threads read and write the POLL items of parcels, at most."""
 
 _EVER = datetime.min.replace(tzinfo=UTC)
 
@@ -94,7 +94,7 @@ class RunBuckets:
     claimant, until
         Whose the claims are, and when one that begins now ends.
     threads
-        How many threads may write.
+        How many threads may read and write.
     """
 
     def __init__(
@@ -240,13 +240,13 @@ class RunBuckets:
             claimant=self._claimant,
             until=taken.until,
         )
-        inside = {
-            new
-            for entry, new in fresh.items()
-            if self._table.tenant(entry.tenant).trackings.change_ticket(
-                entry.tracking_id, entry.ticket, new.ticket
-            )
-        }
+
+        def change(entry: Entry, new: Entry) -> bool:
+            store = self._table.tenant(entry.tenant).trackings
+            return store.change_ticket(entry.tracking_id, entry.ticket, new.ticket)
+
+        changed = side_by_side(lambda each: change(*each), fresh.items(), workers=self._writers)
+        inside = {new for new, is_changed in zip(fresh.values(), changed, strict=True) if is_changed}
         wheel.delete(bucket, self._claimant)
         return _Taken(ours, taken.until, inside)
 
@@ -255,17 +255,22 @@ class RunBuckets:
 
         An entry that seems to be false is looked at again: the first, cheap reading may be a moment behind.
         """
-        found: dict[Entry, Waiting] = {}
-        for tenant, of_tenant in grouped(entries, lambda entry: entry.tenant).items():
+
+        def of_tenant(tenant: str, entries: Sequence[Entry]) -> dict[Entry, Waiting]:
+            found: dict[Entry, Waiting] = {}
             store = self._table.tenant(tenant).trackings
             for consistent in (False, True):
-                left = [entry for entry in of_tenant if entry not in found]
+                left = [entry for entry in entries if entry not in found]
                 waiting = store.waiting((entry.tracking_id for entry in left), consistent=consistent)
                 for entry in left:
                     how = waiting.get(entry.tracking_id)
                     if how is not None and how.ticket == entry.ticket:
                         found[entry] = how
-        return found
+            return found
+
+        tenants = grouped(entries, lambda entry: entry.tenant).items()
+        parts = side_by_side(lambda each: of_tenant(*each), tenants, workers=self._writers)
+        return {entry: how for part in parts for entry, how in part.items()}
 
     def _clear(self) -> None:
         """Delete the buckets that nobody waits in any more."""

@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
+from threading import Barrier
 from typing import Any
 
 import msgspec
@@ -22,6 +23,7 @@ from parcelgate.runtime import runtime
 from parcelgate.services.trackings import poll_buckets
 from parcelgate.store import keys
 from parcelgate.store.calls import Items, plain
+from parcelgate.store.trackings import Trackings
 from parcelgate.store.wheel import PollBucket
 from tests.support.faults import throttle
 from tests.support.trackings import seen
@@ -447,3 +449,42 @@ class TestManyWorkers:
         world.poll()
         assert world.tracker().requests == [(parcel.tracking_number,)]
         assert is_free(world, [parcel])
+
+    def test_read_side_by_side_of_whom_a_bucket_tells(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """One after another, hundreds of tenants would take longer than the worker has, again and again."""
+        parcels = [world.add_parcel(tenant=f"tenant-{number}") for number in range(6)]
+        world.poll()
+        until_due(world, *parcels)
+        all_at_once(monkeypatch, "waiting", len(parcels))
+        world.poll(world.poll_worker(threads=6))
+        assert len(world.trackers) == len(parcels)
+        assert is_free(world, parcels)
+
+    def test_take_over_a_dead_ones_parcels_side_by_side(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(keys, "POLL_SHARDS", 1)
+        parcels = waiting_parcels(world, 20)
+        until_due(world, *parcels)
+        bucket = max(world.poll_buckets(), key=lambda bucket: len([*bucket.entries]))
+        until = world.clock.now + timedelta(seconds=65)
+        assert world.table.wheel.claim(bucket, at=world.clock.now, until=until, claimant="dead")
+        world.clock.sleep(65)
+        assert len([*bucket.entries]) > 1
+        all_at_once(monkeypatch, "change_ticket", len([*bucket.entries]))
+        world.poll(world.poll_worker(threads=len(parcels)))
+        assert Counter(world.tracker().numbers) == Counter(parcel.tracking_number for parcel in parcels)
+        assert is_free(world, parcels)
+
+
+def all_at_once(monkeypatch: pytest.MonkeyPatch, method: str, calls: int) -> None:
+    """Let no call of a store's method begin before so many do."""
+    met, really = Barrier(calls), getattr(Trackings, method)
+
+    def waits_for_others(*given: Any, **named: Any) -> Any:
+        met.wait(timeout=20)
+        return really(*given, **named)
+
+    monkeypatch.setattr(Trackings, method, waits_for_others)
