@@ -187,7 +187,8 @@ class TestAParcelThatIsPlannedInAnotherWay:
             world.clock.sleep(3600)
             world.poll()
         assert len(world.tracker().requests) == 2
-        assert len(world.poll_buckets()) == 1
+        (bucket,) = world.poll_buckets()
+        assert len([*bucket.entries]) == 1, "its ticket of before the nudge is worth nothing"
 
     def test_a_nudge_during_its_poll_is_not_lost(self, world: World) -> None:
         (parcel,) = waiting_parcels(world)
@@ -441,8 +442,7 @@ class TestManyWorkers:
         (parcel,) = waiting_parcels(world)
         until_due(world, parcel)
         (bucket,) = world.poll_buckets()
-        until = world.clock.now + timedelta(seconds=65)
-        assert world.table.wheel.claim(bucket, at=world.clock.now, until=until, claimant="dead")
+        die_with(world, bucket)
         world.poll()
         assert world.tracker().requests == []
         world.clock.sleep(65)
@@ -465,18 +465,23 @@ class TestManyWorkers:
     def test_take_over_a_dead_ones_parcels_side_by_side(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(keys, "POLL_SHARDS", 1)
         parcels = waiting_parcels(world, 20)
-        until_due(world, *parcels)
         bucket = max(world.poll_buckets(), key=lambda bucket: len([*bucket.entries]))
-        until = world.clock.now + timedelta(seconds=65)
-        assert world.table.wheel.claim(bucket, at=world.clock.now, until=until, claimant="dead")
+        together = len([*bucket.entries])
+        assert together > 1
+        until_due(world, *parcels)
+        die_with(world, bucket)
         world.clock.sleep(65)
-        assert len([*bucket.entries]) > 1
-        all_at_once(monkeypatch, "change_ticket", len([*bucket.entries]))
-        world.poll(world.poll_worker(threads=len(parcels)))
+        all_at_once(monkeypatch, "change_ticket", together)
+        world.poll(world.poll_worker(threads=together))
         assert Counter(world.tracker().numbers) == Counter(parcel.tracking_number for parcel in parcels)
         assert is_free(world, parcels)
+
+
+def die_with(world: World, bucket: PollBucket) -> None:
+    """Let a worker claim a bucket for 65 seconds, and do nothing with it."""
+    until = world.clock.now + timedelta(seconds=65)
+    assert world.table.wheel.claim(bucket, at=world.clock.now, until=until, claimant="dead")
 
 
 def all_at_once(monkeypatch: pytest.MonkeyPatch, method: str, calls: int) -> None:
