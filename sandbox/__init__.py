@@ -32,7 +32,8 @@ parcel that TrackingMore follows, they are in its order_id, its title or its num
                                   ``{"seconds": null}`` lets it run without end
 `POST /_sandbox/faults`           injects faults on the next calls (`sandbox.controls.faults`); `GET` shows
                                   those that are left, `DELETE` drops them
-`POST /_sandbox/webhooks`         sets the addresses for webhooks about parcels (`sandbox.controls.webhooks`);
+`POST /_sandbox/webhooks`         sets the addresses for webhooks about parcels, or takes them away
+                                  (`sandbox.controls.webhooks`);
                                   `GET` shows them, `DELETE` deletes them, a reset does not
 `POST /_sandbox/accounts`         lets more accounts in: ``{"ubi": {"second": login}}``; a reset keeps them
 `POST /_sandbox/parcels`          makes accounts follow parcels since before: ``{"trackingmore": {"default":

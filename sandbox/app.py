@@ -30,7 +30,7 @@ CONTROLS = {
         "makes the next calls fail; GET shows what is left, DELETE deletes it"
     ),
     "POST /_sandbox/webhooks": (
-        '{"<carrier>": {"<account>": url}} sets the addresses for webhooks about parcels; '
+        '{"<carrier>": {"<account>": url}} sets addresses for webhooks about parcels, null takes it away; '
         "GET shows them, DELETE deletes them"
     ),
     "POST /_sandbox/accounts": (
@@ -114,7 +114,7 @@ def _controls(world: World, carriers: list[Carrier]) -> list[Route]:
         try:
             if request.method == "POST":
                 for name, urls in read_webhooks(await request.json(), world.accounts).items():
-                    world.webhooks.setdefault(name, {}).update(urls)
+                    world.set_webhooks(name, urls)
             elif request.method == "DELETE":
                 world.webhooks.clear()
         except ValueError as error:

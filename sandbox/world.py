@@ -63,6 +63,11 @@ class World:
         #: Carrier name → account name → where that account's parcels are told of unasked.
         self.webhooks: dict[str, dict[str, str]] = {}
 
+    def set_webhooks(self, carrier: str, urls: Mapping[str, str | None]) -> None:
+        """Set the addresses of some of a carrier's accounts; None takes one away."""
+        all_of_them = {**self.webhooks.get(carrier, {}), **urls}
+        self.webhooks[carrier] = {account: url for account, url in all_of_them.items() if url is not None}
+
     def reset(self) -> None:
         """Forget everything but what belongs to the accounts: their webhooks stay."""
         self.tasks.cancel()

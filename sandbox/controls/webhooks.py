@@ -4,14 +4,15 @@
 
     {"trackingmore": {"default": "https://..."}, "lme": {"default": "https://..."}}
 
-Accounts that are not named keep their address. The answer has all addresses.
+``null`` takes an account's address away, and nothing more is pushed about its parcels. Accounts that are not
+named keep their address. The answer has all addresses.
 """
 
 from collections.abc import Collection, Mapping
 from typing import Any
 
 
-def read_webhooks(body: Any, accounts: Mapping[str, Collection[str]]) -> dict[str, dict[str, str]]:
+def read_webhooks(body: Any, accounts: Mapping[str, Collection[str]]) -> dict[str, dict[str, str | None]]:
     """Read the addresses in a request's body, checked against the accounts there are.
 
     Raises
@@ -25,6 +26,7 @@ def read_webhooks(body: Any, accounts: Mapping[str, Collection[str]]) -> dict[st
         for account, url in urls.items():
             if account not in accounts.get(carrier, ()):
                 raise ValueError(f"no account {account!r} of {carrier!r}")
-            if not isinstance(url, str) or not url.startswith(("http://", "https://")):
+            is_address = isinstance(url, str) and url.startswith(("http://", "https://"))
+            if url is not None and not is_address:
                 raise ValueError(f"{url!r} is no address")
     return body

@@ -230,6 +230,13 @@ def test_webhooks_are_entered_by_carrier_and_account_and_outlive_a_reset(http):
     assert http.delete("/_sandbox/webhooks").json() == {}
 
 
+def test_an_account_s_webhooks_can_be_taken_away_again(http):
+    url = "https://shop.example/hook"
+    http.post("/_sandbox/webhooks", json={"lso": {"default": url}, "lme": {"default": url}})
+    told = http.post("/_sandbox/webhooks", json={"lso": {"default": None}}).json()
+    assert told == {"lso": {}, "lme": {"default": url}}
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -238,7 +245,8 @@ def test_webhooks_are_entered_by_carrier_and_account_and_outlive_a_reset(http):
         {"lso": {"nobody": "https://shop.example"}},
         {"dhl": {"default": "https://shop.example"}},
         {"lso": {"default": "/hook"}},
-        {"lso": {"default": None}},
+        {"lso": {"default": ""}},
+        {"lso": {"default": False}},
     ],
 )
 def test_a_webhook_that_cannot_be_is_refused(http, body):

@@ -1,6 +1,7 @@
 """The harness of `make faults`: which pairs it tries, and that its check notices what must not be."""
 
 from collections import Counter
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -154,7 +155,8 @@ class Trials:
         self.lines = list(lines)
         self.now = 0.0
         self.closed: list[str] = []
-        trial = SimpleNamespace(tenant="t-1", trouble=trouble)
+        rest = partial(self.closed.append, "its parcels")
+        trial = SimpleNamespace(tenant="t-1", trouble=trouble, rest=rest)
         self.result = Result(PAIRS[0], trial)  # type: ignore[arg-type]
 
     def ledger(self) -> None:
@@ -197,7 +199,7 @@ def test_a_trial_is_checked_once_it_has_lingered(checks: tuple[Checks, Trials]) 
     assert (looked(one, trials, 44), one.left, trials.closed) == ([], 1, [])
     assert looked(one, trials, 45) == [trials.result]
     assert (one.left, trials.result.violations, trials.result.met) == (0, [], True)
-    assert trials.closed == ["t-1"]
+    assert trials.closed == ["its parcels", "t-1"]
 
 
 @pytest.mark.parametrize("checks", [([["late"], ["breaks off"], []], "")], indirect=True)

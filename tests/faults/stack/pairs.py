@@ -173,6 +173,8 @@ class Checks:
             result.outcome = promises.outcome(trial)
             result.met = result.met or self._ground.noted(case)["met"] > 0
             if not lines:
+                # A webhook that was still under way has planned a poll.
+                trial.rest()
                 for name in {trial.tenant, case}:
                     self._ground.close(name)
         except Exception as error:

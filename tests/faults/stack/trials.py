@@ -149,12 +149,12 @@ class Ground:
                 entry = {carrier: {tenant: url}}
                 self.sandbox.post("/_sandbox/webhooks", json=entry).raise_for_status()
         merchant = self.merchants.open(tenant)
-        opening = Trial(self, tenant, self._key(tenant), merchant)
+        opening = Trial(self, tenant, carriers, self._key(tenant), merchant)
         made = opening.call("POST", "/v1/webhook-endpoints", {"url": merchant.url})
         merchant.secret = made["secret"]
         opening.http.close()
         # With a key that nobody has used: the authorizer does not know it yet.
-        return Trial(self, tenant, self._key(tenant), merchant)
+        return Trial(self, tenant, carriers, self._key(tenant), merchant)
 
     def _key(self, tenant: str) -> str:
         return api_keys.create(self.table, tenant, sorted(api_keys.SCOPES), "faults")
@@ -180,6 +180,7 @@ class Trial:
 
     ground: Ground
     tenant: str
+    carriers: tuple[str, ...]
     key: str
     merchant: Merchant
     orders: list[str] = field(default_factory=list)
@@ -281,8 +282,10 @@ class Trial:
                 return events[::-1]
 
     def rest(self) -> None:
-        """Ask about its parcels no more, and stop the watch over its calls."""
+        """Let its carriers tell of its parcels no more, and ask about them no more."""
         self.http.close()
+        if pushing := {carrier: {self.tenant: None} for carrier in self.carriers if registry.pushes(carrier)}:
+            self.ground.sandbox.post("/_sandbox/webhooks", json=pushing).raise_for_status()
         trackings = self.ground.table.tenant(self.tenant).trackings
         of_orders = [id for order_id in self.orders for id in self.order(order_id).tracking_ids]
         for tracking_id in [*of_orders, *self.trackings]:
