@@ -60,6 +60,11 @@ class PollBucket(NamedTuple):
         return datetime.fromisoformat(self.sk.partition("#")[0])
 
     @property
+    def was_claimed(self) -> bool:
+        """Whether a worker has claimed it and did not finish with it."""
+        return self.claim_until is not None
+
+    @property
     def entries(self) -> list[Entry]:
         """The parcels. Raises zlib.error, msgspec.DecodeError or ValueError if they cannot be read."""
         tenants = msgspec.json.decode(zlib.decompress(self.contents), type=dict[str, str])

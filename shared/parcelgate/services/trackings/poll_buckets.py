@@ -120,24 +120,10 @@ class RunBuckets:
 
     def take(self, buckets: Iterable[PollBucket], may: Callable[[], bool]) -> list[Held]:
         """Claim buckets, as long as one `may`. Returns those of their parcels that really wait in them."""
-        taken = []
-        for bucket in buckets:
-            if not may():
-                break
-            try:
-                inside = set(bucket.entries)
-            except Exception as error:
-                log.error(
-                    "a bucket of parcels cannot be read; it is passed over", extra=safe_error_fields(error)
-                )
-                continue
-            until = self._until()
-            if self._table.wheel.claim(bucket, at=self._clock(), until=until, claimant=self._claimant):
-                one = _Taken(bucket, until, inside)
-                if bucket.claim_until is not None:
-                    one = self._taken_over(one)
-                taken.append(one)
-                self._taken.append(one)
+        tried = side_by_side(partial(self._claimed, may), [*buckets], workers=self._writers)
+        claimed = [one for one in tried if one is not None]
+        taken = [one for one in claimed if not one.bucket.was_claimed]
+        taken += self._taken_over([one for one in claimed if one.bucket.was_claimed])
         waiting = self._waiting(entry for one in taken for entry in one.inside)
         for one in taken:
             one.inside &= waiting.keys()
@@ -226,29 +212,57 @@ class RunBuckets:
     ) -> None:
         self._followers.append(Follower(at, earliest(at, self._clock()), planned, entry, taken, then))
 
-    def _taken_over(self, taken: _Taken) -> _Taken:
-        """Give the parcels of a dead worker's bucket new tickets, in a bucket of this run."""
-        bucket, wheel = taken.bucket, self._table.wheel
-        fresh = {entry: entry._replace(ticket=new_ticket()) for entry in self._waiting(taken.inside)}
-        if not fresh:
-            return taken
-        ours = wheel.put(
-            bucket.due_at,
-            bucket.planned,
-            fresh.values(),
-            shards=[bucket.shard],
-            claimant=self._claimant,
-            until=taken.until,
-        )
+    def _claimed(self, may: Callable[[], bool], bucket: PollBucket) -> _Taken | None:
+        """Claim a bucket, if one `may`. Of a dead worker's bucket the parcels have to get new tickets."""
+        if not may():
+            return None
+        try:
+            inside = set(bucket.entries)
+        except Exception as error:
+            log.error("a bucket of parcels cannot be read; it is passed over", extra=safe_error_fields(error))
+            return None
+        until = self._until()
+        if not self._table.wheel.claim(bucket, at=self._clock(), until=until, claimant=self._claimant):
+            return None
+        taken = _Taken(bucket, until, inside)
+        if not bucket.was_claimed:
+            with self._lock:
+                self._taken.append(taken)
+        return taken
 
-        def change(entry: Entry, new: Entry) -> bool:
+    def _taken_over(self, dead: Sequence[_Taken]) -> list[_Taken]:
+        """Give the parcels of dead workers' buckets new tickets, in buckets of this run."""
+        wheel = self._table.wheel
+        waiting = self._waiting(entry for one in dead for entry in one.inside)
+
+        def with_new_tickets(one: _Taken) -> tuple[_Taken, dict[Entry, Entry]]:
+            fresh = {entry: entry._replace(ticket=new_ticket()) for entry in one.inside & waiting.keys()}
+            if not fresh:
+                return one, fresh
+            ours = wheel.put(
+                one.bucket.due_at,
+                one.bucket.planned,
+                fresh.values(),
+                shards=[one.bucket.shard],
+                claimant=self._claimant,
+                until=one.until,
+            )
+            return _Taken(ours, one.until, set()), fresh
+
+        def change(taken: _Taken, entry: Entry, new: Entry) -> None:
             store = self._table.tenant(entry.tenant).trackings
-            return store.change_ticket(entry.tracking_id, entry.ticket, new.ticket)
+            if store.change_ticket(entry.tracking_id, entry.ticket, new.ticket):
+                taken.inside.add(new)
 
-        changed = side_by_side(lambda each: change(*each), fresh.items(), workers=self._writers)
-        inside = {new for new, is_changed in zip(fresh.values(), changed, strict=True) if is_changed}
-        wheel.delete(bucket, self._claimant)
-        return _Taken(ours, taken.until, inside)
+        moved = side_by_side(with_new_tickets, dead, workers=self._writers)
+        changes = [(ours, *change) for ours, fresh in moved for change in fresh.items()]
+        side_by_side(lambda each: change(*each), changes, workers=self._writers)
+        emptied = [one.bucket for one, (_, fresh) in zip(dead, moved, strict=True) if fresh]
+        side_by_side(lambda each: wheel.delete(each, self._claimant), emptied, workers=self._writers)
+        taken = [ours for ours, _ in moved]
+        with self._lock:
+            self._taken += taken
+        return taken
 
     def _waiting(self, entries: Iterable[Entry]) -> dict[Entry, Waiting]:
         """Those of the entries that are true, and how their parcels wait.

@@ -64,6 +64,7 @@ from parcelgate.observability.metrics import count, duration
 from parcelgate.services.accounts.places import AccountPlaces
 from parcelgate.services.redelivery import message_group, send_anew
 from parcelgate.services.settings import Settings
+from parcelgate.services.side_by_side import WORKERS, side_by_side
 from parcelgate.services.stats.figures import day_of
 from parcelgate.services.trackings.grouping import grouped
 from parcelgate.services.trackings.matching import carried_on, matched
@@ -278,6 +279,7 @@ class _Run:
         self._sleep = polls.sleep
         self._deadline = deadline
         self._claimant = uuid4().hex
+        self._workers = min(polls.threads, WORKERS)
         self._lines: Lines[AccountName, _Due] = Lines(self._poll, threads=polls.threads)
         self._buckets = RunBuckets(
             polls.table,
@@ -346,33 +348,40 @@ class _Run:
     def add_buckets(self, buckets: Sequence[PollBucket]) -> bool:
         """Queue the parcels of these buckets for a call. False when there is no time for more."""
         at = self._clock()
-        due: list[_Due] = []
         taken = self._buckets.take(buckets, self._may_ask)
-        for tenant, of_tenant in grouped(taken, lambda held: held.entry.tenant).items():
-            store = self._table.tenant(tenant).trackings
-            known: dict[str, Tracking] = {}
-            for consistent in (False, True):
-                # The first, cheap reading may be a moment behind.
-                left = [held.entry.tracking_id for held in of_tenant if held.entry.tracking_id not in known]
-                known |= {each.id: each for each in store.many(left, consistent=consistent)}
-            for held in of_tenant:
-                tracking = known.get(held.entry.tracking_id)
-                if tracking is None:
-                    store.forget_poll(held.entry.tracking_id)
-                    self._buckets.drop(held)
-                elif tracking.paused or tracking.erased_at is not None:
-                    store.take_off(tracking.id, held.entry.ticket, None, at=at)
-                    self._buckets.drop(held)
-                elif not held.waiting.timetable.is_due(at):
-                    # A webhook brought news, so that the next poll has time.
-                    self._buckets.later(held, held.waiting.timetable.first)
-                else:
-                    self._accounts[held.entry] = _account(tracking)
-                    due.append(_Due(tracking, held))
+        of_tenants = grouped(taken, lambda held: held.entry.tenant).items()
+        parts = side_by_side(partial(self._due_of, at), of_tenants, workers=self._workers)
+        due = [each for part in parts for each in part]
         due.sort(key=lambda each: each.held.planned if each.held else at)
         for each in due[:1]:
             self._was_due(each.held.planned if each.held else at)
         return self._line_up(due)
+
+    def _due_of(self, at: datetime, taken: tuple[str, Sequence[Held]]) -> list[_Due]:
+        """The parcels of a tenant that are due `at`, among those of this run's buckets."""
+        tenant, of_tenant = taken
+        due: list[_Due] = []
+        store = self._table.tenant(tenant).trackings
+        known: dict[str, Tracking] = {}
+        for consistent in (False, True):
+            # The first, cheap reading may be a moment behind.
+            left = [held.entry.tracking_id for held in of_tenant if held.entry.tracking_id not in known]
+            known |= {each.id: each for each in store.many(left, consistent=consistent)}
+        for held in of_tenant:
+            tracking = known.get(held.entry.tracking_id)
+            if tracking is None:
+                store.forget_poll(held.entry.tracking_id)
+                self._buckets.drop(held)
+            elif tracking.paused or tracking.erased_at is not None:
+                store.take_off(tracking.id, held.entry.ticket, None, at=at)
+                self._buckets.drop(held)
+            elif not held.waiting.timetable.is_due(at):
+                # A webhook brought news, so that the next poll has time.
+                self._buckets.later(held, held.waiting.timetable.first)
+            else:
+                self._accounts[held.entry] = _account(tracking)
+                due.append(_Due(tracking, held))
+        return due
 
     def _line_up(self, due: Sequence[_Due]) -> bool:
         for account, parcels in grouped(due, lambda each: _account(each.tracking)).items():
@@ -405,25 +414,31 @@ class _Run:
 
     def _count_polls(self) -> None:
         """Add this invocation's calls to the figures: one write for each tenant, day and carrier."""
-        for (tenant, day, carrier), polled in self._polled.items():
+
+        def add(figure: tuple[tuple[str, date, str], Counter[str]]) -> None:
+            (tenant, day, carrier), polled = figure
             try:
                 self._table.tenant(tenant).stats.add(StatsRow(day, carrier, None, polled))
             except Exception as error:
                 log.error("polls are missing in the figures", extra={**polled, **safe_error_fields(error)})
 
+        side_by_side(add, self._polled.items(), workers=self._workers)
+
     # What to ask
 
     def _read(self, refs: Sequence[PollRef]) -> list[tuple[PollRef, Tracking]]:
-        parcels = []
-        for tenant, refs_of_tenant in grouped(refs, lambda ref: ref.tenant).items():
+        def of_tenant(refs: tuple[str, Sequence[PollRef]]) -> list[tuple[PollRef, Tracking]]:
+            tenant, refs_of_tenant = refs
             store = self._table.tenant(tenant).trackings
             known = {tracking.id: tracking for tracking in store.many(ref.id for ref in refs_of_tenant)}
             for ref in refs_of_tenant:
-                if ref.id in known:
-                    parcels.append((ref, known[ref.id]))
-                elif ref.planned:
+                if ref.id not in known and ref.planned:
                     store.forget_poll(ref.id)
-        return parcels
+            return [(ref, known[ref.id]) for ref in refs_of_tenant if ref.id in known]
+
+        of_tenants = grouped(refs, lambda ref: ref.tenant).items()
+        parts = side_by_side(of_tenant, of_tenants, workers=self._workers)
+        return [each for part in parts for each in part]
 
     def _plan(self, tracking: Tracking) -> None:
         """Plan the first polls of a parcel."""
