@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import count
 from threading import Barrier
 from typing import Any
 
@@ -23,8 +24,9 @@ from parcelgate.runtime import runtime
 from parcelgate.services.trackings import poll_buckets
 from parcelgate.store import keys
 from parcelgate.store.calls import Items, plain
+from parcelgate.store.tenants.stats import Stats
 from parcelgate.store.trackings import Trackings
-from parcelgate.store.wheel import PollBucket
+from parcelgate.store.wheel import PollBucket, Wheel
 from tests.support.faults import throttle
 from tests.support.trackings import seen
 from tests.support.world import World
@@ -450,16 +452,45 @@ class TestManyWorkers:
         assert world.tracker().requests == [(parcel.tracking_number,)]
         assert is_free(world, [parcel])
 
+    @pytest.mark.parametrize("method", ["waiting", "many"])
     def test_read_side_by_side_of_whom_a_bucket_tells(
-        self, world: World, monkeypatch: pytest.MonkeyPatch
+        self, world: World, monkeypatch: pytest.MonkeyPatch, method: str
     ) -> None:
         """One after another, hundreds of tenants would take longer than the worker has, again and again."""
         parcels = [world.add_parcel(tenant=f"tenant-{number}") for number in range(6)]
         world.poll()
         until_due(world, *parcels)
-        all_at_once(monkeypatch, "waiting", len(parcels))
+        all_at_once(monkeypatch, Trackings, method, len(parcels))
         world.poll(world.poll_worker(threads=6))
         assert len(world.trackers) == len(parcels)
+        assert is_free(world, parcels)
+
+    def test_read_new_parcels_of_many_tenants_and_count_them_side_by_side(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        parcels = [world.add_parcel(tenant=f"tenant-{number}") for number in range(6)]
+        all_at_once(monkeypatch, Trackings, "many", len(parcels))
+        world.poll(world.poll_worker(threads=6))
+        assert is_free(world, parcels)
+        until_due(world, *parcels)
+        all_at_once(monkeypatch, Stats, "add", len(parcels))
+        world.poll(world.poll_worker(threads=6))
+        assert len(world.trackers) == len(parcels)
+
+    @pytest.mark.parametrize("method", ["claim", "put", "delete"])
+    def test_take_a_page_of_buckets_side_by_side_a_dead_ones_too(
+        self, world: World, monkeypatch: pytest.MonkeyPatch, method: str
+    ) -> None:
+        parcels = waiting_parcels(world, 20)
+        until_due(world, *parcels)
+        buckets = world.poll_buckets()
+        assert len(buckets) > 1
+        for bucket in buckets:
+            die_with(world, bucket)
+        world.clock.sleep(65)
+        all_at_once(monkeypatch, Wheel, method, len(buckets), times=1)
+        world.poll(world.poll_worker(threads=len(buckets)))
+        assert Counter(world.tracker().numbers) == Counter(parcel.tracking_number for parcel in parcels)
         assert is_free(world, parcels)
 
     def test_take_over_a_dead_ones_parcels_side_by_side(
@@ -472,7 +503,7 @@ class TestManyWorkers:
         until_due(world, *parcels)
         die_with(world, bucket)
         world.clock.sleep(65)
-        all_at_once(monkeypatch, "change_ticket", together)
+        all_at_once(monkeypatch, Trackings, "change_ticket", together)
         world.poll(world.poll_worker(threads=together))
         assert Counter(world.tracker().numbers) == Counter(parcel.tracking_number for parcel in parcels)
         assert is_free(world, parcels)
@@ -484,12 +515,16 @@ def die_with(world: World, bucket: PollBucket) -> None:
     assert world.table.wheel.claim(bucket, at=world.clock.now, until=until, claimant="dead")
 
 
-def all_at_once(monkeypatch: pytest.MonkeyPatch, method: str, calls: int) -> None:
-    """Let no call of a store's method begin before so many do."""
-    met, really = Barrier(calls), getattr(Trackings, method)
+def all_at_once(
+    monkeypatch: pytest.MonkeyPatch, store: type, method: str, calls: int, *, times: int | None = None
+) -> None:
+    """Let no call of a store's method begin before so many do: always, or so many times."""
+    met, really = Barrier(calls), getattr(store, method)
+    left = count() if times is None else iter(range(calls * times))
 
     def waits_for_others(*given: Any, **named: Any) -> Any:
-        met.wait(timeout=20)
+        if next(left, None) is not None:
+            met.wait(timeout=20)
         return really(*given, **named)
 
-    monkeypatch.setattr(Trackings, method, waits_for_others)
+    monkeypatch.setattr(store, method, waits_for_others)
