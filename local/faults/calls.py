@@ -1,6 +1,7 @@
 """What a request is: which operation of which service, made by which function."""
 
 import contextlib
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -127,7 +128,9 @@ def _inode(ends: Ends) -> str | None:
 
 
 def _open_files(pid: int) -> Iterator[str]:
+    """Without pathlib: a call of a carrier's looks at thousands, which took half of the proxy's time."""
+    folder = f"/proc/{pid}/fd"
     with contextlib.suppress(OSError):
-        for entry in Path(f"/proc/{pid}/fd").iterdir():
+        for name in os.listdir(folder):  # noqa: PTH208
             with contextlib.suppress(OSError):
-                yield str(entry.readlink())
+                yield os.readlink(f"{folder}/{name}")  # noqa: PTH115
