@@ -31,6 +31,7 @@ CASE = "load"
 SETTINGS = {
     "poll_pace": 24,
     # The merchant is alone, so no worker has to be left to others: one that finds no place does nothing.
+    "queue_concurrency": 8,
     "carrier_concurrency": 6,
     "carrier_places": 6,
     "label_concurrency": 8,
