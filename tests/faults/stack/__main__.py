@@ -30,8 +30,8 @@ AT_ONCE = 24
 STANDS = 600.0
 """Seconds. All share one shard of the stream, and each fault at its router holds up what they are told."""
 SETTINGS = {"queue_concurrency": 8}
-"""More than a stack on one machine has otherwise: a worker that is spoilt holds up the webhooks of all merchants,
-and with two workers these waited for longer than a flow has."""
+"""More than a stack on one machine has otherwise: a worker that is spoilt holds up the webhooks of all
+merchants, and with two workers these waited for longer than a flow has."""
 AGAIN = 0.1
 """The share of the stream's records that come once more."""
 
