@@ -6,7 +6,7 @@ nobody waits in any more is deleted. A bucket that could not be emptied in a kno
 When that lapses, its parcels get new tickets, so that what was written of them before counts no more.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -33,6 +33,8 @@ ENTERING = 500
 """After so many parcels that come from waiting alone they are written too: each takes a write of its own."""
 _WRITERS = 16
 """How many threads read and write the POLL items of parcels, at most."""
+
+_TROUBLE = (StoreError, BotoCoreError, ClientError)
 
 _EVER = datetime.min.replace(tzinfo=UTC)
 
@@ -69,6 +71,15 @@ class Held(NamedTuple):
     def planned(self) -> datetime:
         """When the parcels of its bucket should have been polled."""
         return self.taken.bucket.planned
+
+
+class _Renewal(NamedTuple):
+    """The taking over of a dead worker's bucket: its parcels get new tickets, in a bucket of ours."""
+
+    dead: _Taken
+    ours: _Taken
+    tickets: dict[Entry, Entry]
+    """Each true entry with the one that takes its place."""
 
 
 class Follower(NamedTuple):
@@ -119,13 +130,17 @@ class RunBuckets:
         self._lock = Lock()
 
     def take(self, buckets: Iterable[PollBucket], may: Callable[[], bool]) -> list[Held]:
-        """Claim buckets, as long as one `may`. Returns those of their parcels that really wait in them."""
+        """Claim buckets, as long as one `may`. Returns those of their parcels that really wait in them.
+
+        One that cannot be claimed, or taken over from a dead worker, is passed over, and spoils no other.
+        """
         tried = side_by_side(partial(self._claimed, may), [*buckets], workers=self._writers)
         claimed = [one for one in tried if one is not None]
         taken = [one for one in claimed if not one.bucket.was_claimed]
         taken += self._taken_over([one for one in claimed if one.bucket.was_claimed])
-        waiting = self._waiting(entry for one in taken for entry in one.inside)
+        waiting, unread = self._waiting(entry for one in taken for entry in one.inside)
         for one in taken:
+            one.is_left |= any(entry.tenant in unread for entry in one.inside)
             one.inside &= waiting.keys()
         return [Held(one, entry, waiting[entry]) for one in taken for entry in sorted(one.inside)]
 
@@ -164,7 +179,7 @@ class RunBuckets:
                 self._table.wheel.put(
                     group[0].at, planned, [follower.entry for follower in group], shards=self._shards
                 )
-            except (StoreError, BotoCoreError, ClientError) as error:
+            except _TROUBLE as error:
                 log.error(
                     "a bucket of parcels could not be written; they are polled again",
                     extra=safe_error_fields(error),
@@ -222,7 +237,12 @@ class RunBuckets:
             log.error("a bucket of parcels cannot be read; it is passed over", extra=safe_error_fields(error))
             return None
         until = self._until()
-        if not self._table.wheel.claim(bucket, at=self._clock(), until=until, claimant=self._claimant):
+        try:
+            is_ours = self._table.wheel.claim(bucket, at=self._clock(), until=until, claimant=self._claimant)
+        except _TROUBLE as error:
+            log.error("a bucket of parcels could not be claimed", extra=safe_error_fields(error))
+            return None
+        if not is_ours:
             return None
         taken = _Taken(bucket, until, inside)
         if not bucket.was_claimed:
@@ -232,50 +252,77 @@ class RunBuckets:
 
     def _taken_over(self, dead: Sequence[_Taken]) -> list[_Taken]:
         """Give the parcels of dead workers' buckets new tickets, in buckets of this run."""
-        wheel = self._table.wheel
-        waiting = self._waiting(entry for one in dead for entry in one.inside)
-
-        def with_new_tickets(one: _Taken) -> tuple[_Taken, dict[Entry, Entry]]:
-            fresh = {entry: entry._replace(ticket=new_ticket()) for entry in one.inside & waiting.keys()}
-            if not fresh:
-                return one, fresh
-            ours = wheel.put(
-                one.bucket.due_at,
-                one.bucket.planned,
-                fresh.values(),
-                shards=[one.bucket.shard],
-                claimant=self._claimant,
-                until=one.until,
-            )
-            return _Taken(ours, one.until, set()), fresh
-
-        def change(taken: _Taken, entry: Entry, new: Entry) -> None:
-            store = self._table.tenant(entry.tenant).trackings
-            if store.change_ticket(entry.tracking_id, entry.ticket, new.ticket):
-                taken.inside.add(new)
-
-        moved = side_by_side(with_new_tickets, dead, workers=self._writers)
-        changes = [(ours, *change) for ours, fresh in moved for change in fresh.items()]
-        side_by_side(lambda each: change(*each), changes, workers=self._writers)
-        emptied = [one.bucket for one, (_, fresh) in zip(dead, moved, strict=True) if fresh]
-        side_by_side(lambda each: wheel.delete(each, self._claimant), emptied, workers=self._writers)
-        taken = [ours for ours, _ in moved]
+        waiting, unread = self._waiting(entry for one in dead for entry in one.inside)
+        known = [one for one in dead if not any(entry.tenant in unread for entry in one.inside)]
+        renewals = side_by_side(partial(self._renewal, waiting), known, workers=self._writers)
+        begun = [renewal for renewal in renewals if renewal is not None]
+        changes = [(renewal, *change) for renewal in begun for change in renewal.tickets.items()]
+        side_by_side(self._change_ticket, changes, workers=self._writers)
         with self._lock:
-            self._taken += taken
-        return taken
+            self._taken += [renewal.ours for renewal in begun]
+        # A parcel of which it is not known whether it has its new ticket waits in one of the two buckets.
+        emptied = [renewal.dead for renewal in begun if renewal.tickets and not renewal.ours.is_left]
+        delete = partial(self._table.wheel.delete, claimant=self._claimant)
+        side_by_side(lambda one: self._give_back(partial(delete, one.bucket)), emptied, workers=self._writers)
+        return [renewal.ours for renewal in begun]
 
-    def _waiting(self, entries: Iterable[Entry]) -> dict[Entry, Waiting]:
-        """Those of the entries that are true, and how their parcels wait.
+    def _renewal(self, waiting: Collection[Entry], dead: _Taken) -> _Renewal | None:
+        """Begin to take a bucket over. None: it is left to its claim."""
+        tickets = {entry: entry._replace(ticket=new_ticket()) for entry in dead.inside if entry in waiting}
+        if not tickets:
+            return _Renewal(dead, dead, tickets)
+        bucket = dead.bucket
+        try:
+            ours = self._table.wheel.put(
+                bucket.due_at,
+                bucket.planned,
+                tickets.values(),
+                shards=[bucket.shard],
+                claimant=self._claimant,
+                until=dead.until,
+            )
+        except _TROUBLE as error:
+            log.error(
+                "a dead worker's bucket could not be taken over; it is tried again when its claim is over",
+                extra=safe_error_fields(error),
+            )
+            return None
+        return _Renewal(dead, _Taken(ours, dead.until, set()), tickets)
+
+    def _change_ticket(self, change: tuple[_Renewal, Entry, Entry]) -> None:
+        renewal, entry, new = change
+        store = self._table.tenant(entry.tenant).trackings
+        try:
+            if store.change_ticket(entry.tracking_id, entry.ticket, new.ticket):
+                renewal.ours.inside.add(new)
+        except _TROUBLE as error:
+            renewal.ours.is_left = True
+            log.error(
+                "a dead worker's parcel got no new ticket; it is tried again when the claim is over",
+                extra={"tenant": entry.tenant, "tracking_id": entry.tracking_id, **safe_error_fields(error)},
+            )
+
+    def _waiting(self, entries: Iterable[Entry]) -> tuple[dict[Entry, Waiting], set[str]]:
+        """Those of the entries that are true, and how their parcels wait; the tenants that cannot be read.
 
         An entry that seems to be false is looked at again: the first, cheap reading may be a moment behind.
         """
+        unread: set[str] = set()
 
         def of_tenant(tenant: str, entries: Sequence[Entry]) -> dict[Entry, Waiting]:
             found: dict[Entry, Waiting] = {}
             store = self._table.tenant(tenant).trackings
             for consistent in (False, True):
                 left = [entry for entry in entries if entry not in found]
-                waiting = store.waiting((entry.tracking_id for entry in left), consistent=consistent)
+                try:
+                    waiting = store.waiting((entry.tracking_id for entry in left), consistent=consistent)
+                except _TROUBLE as error:
+                    log.error(
+                        "how a tenant's parcels wait could not be read; they are polled a little later",
+                        extra={"tenant": tenant, **safe_error_fields(error)},
+                    )
+                    unread.add(tenant)
+                    break
                 for entry in left:
                     how = waiting.get(entry.tracking_id)
                     if how is not None and how.ticket == entry.ticket:
@@ -284,7 +331,7 @@ class RunBuckets:
 
         tenants = grouped(entries, lambda entry: entry.tenant).items()
         parts = side_by_side(lambda each: of_tenant(*each), tenants, workers=self._writers)
-        return {entry: how for part in parts for entry, how in part.items()}
+        return {entry: how for part in parts for entry, how in part.items()}, unread
 
     def _clear(self) -> None:
         """Delete the buckets that nobody waits in any more."""
@@ -298,7 +345,7 @@ class RunBuckets:
     def _give_back(write: Callable[[], None]) -> None:
         try:
             write()
-        except (StoreError, BotoCoreError, ClientError) as error:
+        except _TROUBLE as error:
             log.warning(
                 "the claim of a bucket could not be given back; it ends by itself",
                 extra=safe_error_fields(error),

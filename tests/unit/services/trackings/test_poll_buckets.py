@@ -24,6 +24,7 @@ from parcelgate.runtime import runtime
 from parcelgate.services.trackings import poll_buckets
 from parcelgate.store import keys
 from parcelgate.store.calls import Items, plain
+from parcelgate.store.errors import StoreUnavailableError
 from parcelgate.store.tenants.stats import Stats
 from parcelgate.store.trackings import Trackings
 from parcelgate.store.wheel import PollBucket, Wheel
@@ -508,6 +509,36 @@ class TestManyWorkers:
         assert Counter(world.tracker().numbers) == Counter(parcel.tracking_number for parcel in parcels)
         assert is_free(world, parcels)
 
+    @pytest.mark.parametrize("is_made", [False, True], ids=["before", "after"])
+    @pytest.mark.parametrize(
+        ("store", "method"),
+        [
+            (Wheel, "claim"), (Wheel, "put"), (Wheel, "delete"),
+            (Trackings, "waiting"), (Trackings, "change_ticket"),
+        ],
+    )  # fmt: skip
+    def test_a_call_that_fails_spoils_no_other_bucket_of_the_page(
+        self, world: World, monkeypatch: pytest.MonkeyPatch, store: type, method: str, *, is_made: bool
+    ) -> None:
+        parcels = [world.add_parcel(tenant=tenant) for tenant in ("one", "two") for _ in range(12)]
+        world.poll()
+        until_due(world, *parcels)
+        buckets = world.poll_buckets()
+        assert len(buckets) > 1
+        for bucket in buckets[1:]:
+            die_with(world, bucket)
+        world.clock.sleep(65)
+        fails_once(monkeypatch, store, method, is_made=is_made)
+        world.poll()
+        assert world.trackers
+        world.clock.sleep(90)
+        world.poll()
+        numbers = {number for tracker in world.trackers.values() for number in tracker.numbers}
+        assert numbers == {parcel.tracking_number for parcel in parcels}
+        world.clock.sleep(90)
+        world.poll()
+        assert is_free(world, parcels)
+
 
 def die_with(world: World, bucket: PollBucket) -> None:
     """Let a worker claim a bucket for 65 seconds, and do nothing with it."""
@@ -528,3 +559,17 @@ def all_at_once(
         return really(*given, **named)
 
     monkeypatch.setattr(store, method, waits_for_others)
+
+
+def fails_once(monkeypatch: pytest.MonkeyPatch, store: type, method: str, *, is_made: bool) -> None:
+    """Let the next call of a store's method fail, before or after it had its effect."""
+    really, left = getattr(store, method), iter([None])
+
+    def fails(*given: Any, **named: Any) -> Any:
+        is_next = next(left, 0) is None
+        made = None if is_next and not is_made else really(*given, **named)
+        if is_next:
+            raise StoreUnavailableError("nobody knows whether it was written")
+        return made
+
+    monkeypatch.setattr(store, method, fails)
