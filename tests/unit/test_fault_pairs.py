@@ -2,6 +2,7 @@
 
 from collections import Counter
 from functools import partial
+from threading import Barrier, current_thread
 from types import SimpleNamespace
 from typing import Any
 
@@ -266,3 +267,23 @@ def test_a_pair_that_has_no_turn_in_time_has_no_result(monkeypatch: pytest.Monke
     assert (sorted(result.pair for result in done), trial.rested) == (sorted(PAIRS[:3]), 3)
     assert sum(heard) == 3
     assert pairs.tried(SimpleNamespace(), PAIRS[:3], "s1", within=-1.0, **how) == []  # type: ignore[arg-type]
+
+
+def test_few_at_once_spoil_what_is_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where each round of polls loses its workers no parcel is polled in time, and nothing is proved."""
+    rounds = [
+        Pair(flow, "poll_trackings", "dynamodb.Query", nth, fault)
+        for flow, fault in (("poll round", "throttle"), ("ubi poll", "freeze"))
+        for nth in range(pairs.FOR_ALL_AT_ONCE)
+    ]
+    together, threads = Barrier(pairs.FOR_ALL_AT_ONCE), set()
+
+    def run(*args: Any) -> Any:
+        threads.add(current_thread())
+        together.wait(timeout=20)
+        return SimpleNamespace(rest=lambda: None)
+
+    monkeypatch.setattr(pairs, "run", run)
+    done = pairs.tried(SimpleNamespace(), rounds, "s1", at_once=24)  # type: ignore[arg-type]
+    assert sorted(result.pair for result in done) == sorted(rounds)
+    assert len(threads) == pairs.FOR_ALL_AT_ONCE

@@ -26,6 +26,10 @@ SILENCE = 40.0
 """Seconds. No function waits longer for a carrier."""
 _LONG = {"kill_before", "kill_after", "freeze", "silence"}
 """Faults after which a flow waits longest, until leases and messages come free again."""
+_ENDS = {"kill_before", "kill_after", "freeze"}
+"""Faults that end a function's process with all that it had under way."""
+FOR_ALL_AT_ONCE = 8
+"""How many pairs at once spoil what is for all merchants."""
 LINGERS = 45.0
 """Seconds between the end of a flow and its check: what follows from it may meet its fault only then."""
 STANDS = 180.0
@@ -210,7 +214,9 @@ def tried(
 
     None begins that had no turn `within` so many seconds, and those have no result.
 
-    Four times as many again are under way of those that wait most of the time and cost no CPU meanwhile.
+    Four times as many again are under way of those that wait most of the time and cost no CPU meanwhile. Of
+    those that spoil what is for all merchants, such as the rounds of polls, there are only a few: many
+    together would kill the workers of each round, so that no parcel is polled in time.
     """
 
     began = time.monotonic()
@@ -228,10 +234,19 @@ def tried(
             return Result(pair, violations=[f"it could not begin: {type(error).__name__}: {error}"])
 
     results: list[Result] = []
-    with ThreadPoolExecutor(at_once) as quick, ThreadPoolExecutor(4 * at_once) as waiting:
+    with (
+        ThreadPoolExecutor(at_once) as quick,
+        ThreadPoolExecutor(4 * at_once) as waiting,
+        ThreadPoolExecutor(FOR_ALL_AT_ONCE) as for_all,
+    ):
+
+        def pool(pair: Pair) -> ThreadPoolExecutor:
+            if is_for_all(pair):
+                return for_all
+            return waiting if pair.fault in _LONG or FLOWS[pair.flow].waits else quick
+
         left: set[Future[Result | None]] = {
-            (waiting if pair.fault in _LONG or FLOWS[pair.flow].waits else quick).submit(one, number, pair)
-            for number, pair in enumerate(pairs, 1)
+            pool(pair).submit(one, number, pair) for number, pair in enumerate(pairs, 1)
         }
         while left:
             ended, left = wait(left, timeout=ROUND)
@@ -239,6 +254,12 @@ def tried(
             results += new
             over(new, len(left))
     return results
+
+
+def is_for_all(pair: Pair) -> bool:
+    """Whether a pair spoils what is done for all merchants together: a sweep, a round of polls."""
+    ends_a_round = pair.function == "poll_trackings" and pair.fault in _ENDS
+    return bool(FLOWS[pair.flow].of) or ends_a_round
 
 
 def checked(ground: Ground, results: list[Result]) -> list[Result]:
