@@ -28,7 +28,7 @@ _LONG = {"kill_before", "kill_after", "freeze", "silence"}
 """Faults after which a flow waits longest, until leases and messages come free again."""
 _ENDS = {"kill_before", "kill_after", "freeze"}
 """Faults that end a function's process with all that it had under way."""
-FOR_ALL_AT_ONCE = 8
+FOR_ALL_AT_ONCE = 6
 """How many pairs at once spoil what is for all merchants."""
 LINGERS = 45.0
 """Seconds between the end of a flow and its check: what follows from it may meet its fault only then."""
