@@ -30,8 +30,8 @@ AT_ONCE = 24
 STANDS = 600.0
 """Seconds. All share one shard of the stream, and each fault at its router holds up what they are told."""
 SETTINGS = {"queue_concurrency": 8, "poll_workers": 8}
-"""More than a stack on one machine has otherwise. A worker that is spoilt holds up the webhooks, or the polls,
-of other merchants too, and of two workers at times none was left for longer than a flow waits."""
+"""More than a stack on one machine has otherwise. A worker that is spoilt holds up the webhooks, or the
+polls, of other merchants too, and of two workers at times none was left for longer than a flow waits."""
 AGAIN = 0.1
 """The share of the stream's records that come once more."""
 
