@@ -1,9 +1,9 @@
 """How many of our files one order and one webhook walk through: few enough to be read in one go.
 
 Counted are the files of functions/, carriers/, http/ and services/ whose functions run each time when the
-same has been done once before: not what happens beside it once in many runs. A file too many is named when a
-test fails; what a path needs has a place in a file that is on it already, or makes room by putting together
-what a reader would look for together.
+same has been done once before: not what a module does while it is imported, nor what happens beside it once
+in many runs. A file too many is named when a test fails; what a path needs has a place in a file that is on
+it already, or makes room by putting together what a reader would look for together.
 """
 
 import json
@@ -41,9 +41,13 @@ def files_of_each(*works: Callable[[], object]) -> list[str]:
 
 def _files_of(work: Callable[[], object]) -> set[str]:
     names: set[str] = set()
+    importing = 0
 
     def note(frame: FrameType, event: str, _: Any) -> None:
-        if event == "call" and frame.f_code.co_name != "<module>":
+        nonlocal importing
+        if frame.f_code.co_name == "<module>":
+            importing += {"call": 1, "return": -1}.get(event, 0)
+        elif event == "call" and not importing:
             names.add(frame.f_code.co_filename)
 
     sys.setprofile(note)
