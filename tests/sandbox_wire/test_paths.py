@@ -30,7 +30,8 @@ ROOT = Path(__file__).parents[2]
 FOLDERS = ("functions", "shared/parcelgate/carriers", "shared/parcelgate/http", "shared/parcelgate/services")
 TOKEN = "a-token-that-nobody-guesses"
 
-MOST_FOR_A_CREATE = 20
+MOST_FOR_A_CREATE = 21
+"""One more than a run of this file alone counts: in a run of all tests `http/routes.py` is among them."""
 MOST_FOR_A_WEBHOOK = 16
 
 
