@@ -34,7 +34,8 @@ ENTERING = 500
 _WRITERS = 16
 """How many threads read and write the POLL items of parcels, at most."""
 
-_TROUBLE = (StoreError, BotoCoreError, ClientError)
+AWS_TROUBLE = (StoreError, BotoCoreError, ClientError)
+"""What a call to AWS raises when it fails."""
 
 _EVER = datetime.min.replace(tzinfo=UTC)
 
@@ -132,7 +133,8 @@ class RunBuckets:
     def take(self, buckets: Iterable[PollBucket], may: Callable[[], bool]) -> list[Held]:
         """Claim buckets, as long as one `may`. Returns those of their parcels that really wait in them.
 
-        One that cannot be claimed, or taken over from a dead worker, is passed over, and spoils no other.
+        One that cannot be claimed, or taken over from a dead worker, is passed over, and spoils no other. So
+        are the parcels of a tenant of which it cannot be read how they wait: `finish` gives them back.
         """
         tried = side_by_side(partial(self._claimed, may), [*buckets], workers=self._writers)
         claimed = [one for one in tried if one is not None]
@@ -140,9 +142,13 @@ class RunBuckets:
         taken += self._taken_over([one for one in claimed if one.bucket.was_claimed])
         waiting, unread = self._waiting(entry for one in taken for entry in one.inside)
         for one in taken:
-            one.is_left |= any(entry.tenant in unread for entry in one.inside)
-            one.inside &= waiting.keys()
-        return [Held(one, entry, waiting[entry]) for one in taken for entry in sorted(one.inside)]
+            one.inside = {entry for entry in one.inside if entry in waiting or entry.tenant in unread}
+        return [
+            Held(one, entry, waiting[entry])
+            for one in taken
+            for entry in sorted(one.inside)
+            if entry in waiting
+        ]
 
     def later(self, held: Held, at: datetime, *, planned: datetime | None = None) -> None:
         """Let a parcel wait until `at`. It was `planned` for then, if nothing else is said."""
@@ -179,7 +185,7 @@ class RunBuckets:
                 self._table.wheel.put(
                     group[0].at, planned, [follower.entry for follower in group], shards=self._shards
                 )
-            except _TROUBLE as error:
+            except AWS_TROUBLE as error:
                 log.error(
                     "a bucket of parcels could not be written; they are polled again",
                     extra=safe_error_fields(error),
@@ -239,7 +245,7 @@ class RunBuckets:
         until = self._until()
         try:
             is_ours = self._table.wheel.claim(bucket, at=self._clock(), until=until, claimant=self._claimant)
-        except _TROUBLE as error:
+        except AWS_TROUBLE as error:
             log.error("a bucket of parcels could not be claimed", extra=safe_error_fields(error))
             return None
         if not is_ours:
@@ -253,6 +259,7 @@ class RunBuckets:
     def _taken_over(self, dead: Sequence[_Taken]) -> list[_Taken]:
         """Give the parcels of dead workers' buckets new tickets, in buckets of this run."""
         waiting, unread = self._waiting(entry for one in dead for entry in one.inside)
+        # The others are not given back: whoever claims them then would not renew their parcels' tickets.
         known = [one for one in dead if not any(entry.tenant in unread for entry in one.inside)]
         renewals = side_by_side(partial(self._renewal, waiting), known, workers=self._writers)
         begun = [renewal for renewal in renewals if renewal is not None]
@@ -281,7 +288,7 @@ class RunBuckets:
                 claimant=self._claimant,
                 until=dead.until,
             )
-        except _TROUBLE as error:
+        except AWS_TROUBLE as error:
             log.error(
                 "a dead worker's bucket could not be taken over; it is tried again when its claim is over",
                 extra=safe_error_fields(error),
@@ -295,7 +302,7 @@ class RunBuckets:
         try:
             if store.change_ticket(entry.tracking_id, entry.ticket, new.ticket):
                 renewal.ours.inside.add(new)
-        except _TROUBLE as error:
+        except AWS_TROUBLE as error:
             renewal.ours.is_left = True
             log.error(
                 "a dead worker's parcel got no new ticket; it is tried again when the claim is over",
@@ -316,7 +323,7 @@ class RunBuckets:
                 left = [entry for entry in entries if entry not in found]
                 try:
                     waiting = store.waiting((entry.tracking_id for entry in left), consistent=consistent)
-                except _TROUBLE as error:
+                except AWS_TROUBLE as error:
                     log.error(
                         "how a tenant's parcels wait could not be read; they are polled a little later",
                         extra={"tenant": tenant, **safe_error_fields(error)},
@@ -345,7 +352,7 @@ class RunBuckets:
     def _give_back(write: Callable[[], None]) -> None:
         try:
             write()
-        except _TROUBLE as error:
+        except AWS_TROUBLE as error:
             log.warning(
                 "the claim of a bucket could not be given back; it ends by itself",
                 extra=safe_error_fields(error),

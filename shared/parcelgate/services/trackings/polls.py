@@ -34,7 +34,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
 import msgspec
-from botocore.exceptions import BotoCoreError, ClientError
 
 from parcelgate.carriers import registry
 from parcelgate.carriers.accounts import AccountName
@@ -68,12 +67,12 @@ from parcelgate.services.side_by_side import WORKERS, side_by_side
 from parcelgate.services.stats.figures import day_of
 from parcelgate.services.trackings.grouping import grouped
 from parcelgate.services.trackings.matching import carried_on, matched
-from parcelgate.services.trackings.poll_buckets import Held, RunBuckets
+from parcelgate.services.trackings.poll_buckets import AWS_TROUBLE, Held, RunBuckets
 from parcelgate.services.trackings.poll_lines import Lines
 from parcelgate.services.trackings.timeline import Timelines
 from parcelgate.store import keys
 from parcelgate.store.due import PollRef
-from parcelgate.store.errors import StoreError, TrackingNotFoundError
+from parcelgate.store.errors import TrackingNotFoundError
 from parcelgate.store.tenants.stats import StatsRow
 from parcelgate.store.trackings import Claim, Waiting
 from parcelgate.store.wheel import Entry, PollBucket, new_ticket
@@ -111,7 +110,6 @@ _AGAIN_SECONDS = 15
 _AGGREGATORS_ACCOUNT = "default"
 """The tenant's account with the aggregator, which is asked about next carriers."""
 
-_AWS_TROUBLE = (StoreError, BotoCoreError, ClientError)
 _ENDED = (OrderStatus.CANCELLED, OrderStatus.FAILED)
 
 
@@ -358,30 +356,50 @@ class _Run:
         return self._line_up(due)
 
     def _due_of(self, at: datetime, taken: tuple[str, Sequence[Held]]) -> list[_Due]:
-        """The parcels of a tenant that are due `at`, among those of this run's buckets."""
+        """The parcels of a tenant that are due `at`, among those of this run's buckets.
+
+        Those of which a call to the store fails are left out, and given back at the end of the run.
+        """
         tenant, of_tenant = taken
         due: list[_Due] = []
+        try:
+            known = self._known(tenant, of_tenant)
+            for held in of_tenant:
+                if self._is_due(held, known.get(held.entry.tracking_id), at):
+                    due.append(_Due(known[held.entry.tracking_id], held))
+        except AWS_TROUBLE as error:
+            log.error(
+                "parcels could not be read; they are polled a little later",
+                extra={"tenant": tenant, **safe_error_fields(error)},
+            )
+        return due
+
+    def _known(self, tenant: str, held: Sequence[Held]) -> dict[str, Tracking]:
+        """These parcels of a tenant, as far as they exist."""
         store = self._table.tenant(tenant).trackings
         known: dict[str, Tracking] = {}
         for consistent in (False, True):
             # The first, cheap reading may be a moment behind.
-            left = [held.entry.tracking_id for held in of_tenant if held.entry.tracking_id not in known]
+            left = [each.entry.tracking_id for each in held if each.entry.tracking_id not in known]
             known |= {each.id: each for each in store.many(left, consistent=consistent)}
-        for held in of_tenant:
-            tracking = known.get(held.entry.tracking_id)
-            if tracking is None:
-                store.forget_poll(held.entry.tracking_id)
-                self._buckets.drop(held)
-            elif tracking.paused or tracking.erased_at is not None:
-                store.take_off(tracking.id, held.entry.ticket, None, at=at)
-                self._buckets.drop(held)
-            elif not held.waiting.timetable.is_due(at):
-                # A webhook brought news, so that the next poll has time.
-                self._buckets.later(held, held.waiting.timetable.first)
-            else:
-                self._accounts[held.entry] = _account(tracking)
-                due.append(_Due(tracking, held))
-        return due
+        return known
+
+    def _is_due(self, held: Held, tracking: Tracking | None, at: datetime) -> bool:
+        """Whether a carrier is to be asked about the parcel `at`. If not, it leaves its bucket."""
+        store = self._table.tenant(held.entry.tenant).trackings
+        if tracking is None:
+            store.forget_poll(held.entry.tracking_id)
+            self._buckets.drop(held)
+        elif tracking.paused or tracking.erased_at is not None:
+            store.take_off(tracking.id, held.entry.ticket, None, at=at)
+            self._buckets.drop(held)
+        elif not held.waiting.timetable.is_due(at):
+            # A webhook brought news, so that the next poll has time.
+            self._buckets.later(held, held.waiting.timetable.first)
+        else:
+            self._accounts[held.entry] = _account(tracking)
+            return True
+        return False
 
     def _line_up(self, due: Sequence[_Due]) -> bool:
         for account, parcels in grouped(due, lambda each: _account(each.tracking)).items():
@@ -495,7 +513,7 @@ class _Run:
             if account not in self._taken:
                 try:
                     self._taken[account] = self._places.take(account, self._deadline)
-                except _AWS_TROUBLE as error:
+                except AWS_TROUBLE as error:
                     log.error("no place was to be had; the nudge comes again", extra=safe_error_fields(error))
                     return False
             return self._taken[account] is not None
@@ -510,7 +528,7 @@ class _Run:
             store = self._table.tenant(tracking.tenant).trackings
             try:
                 claim = store.claim(tracking.id, at=at, until=until, claimant=self._claimant)
-            except _AWS_TROUBLE as error:
+            except AWS_TROUBLE as error:
                 log.error("parcels could not be claimed; they are still due", extra=safe_error_fields(error))
                 self._pass_over(due[place:])
                 self._leave_behind(_account(tracking), len(due) - place)
@@ -579,7 +597,7 @@ class _Run:
                     self._not_allowed += len(parcels)
                 self._give_back(parcels, after=_NOT_ALLOWED)
                 return False
-            except _AWS_TROUBLE:
+            except AWS_TROUBLE:
                 raise
             except (TransientError, UnknownOutcomeError) as error:
                 log.info("the carrier did not answer a poll", extra={**account._asdict(), **_name(error)})
@@ -792,7 +810,7 @@ class _Run:
 def _claims_end_by_themselves(tracking: Tracking) -> Iterator[None]:
     try:
         yield
-    except _AWS_TROUBLE as error:
+    except AWS_TROUBLE as error:
         log.warning(
             "the claim of a parcel could not be given back; it ends by itself",
             extra={**_ids(tracking), **safe_error_fields(error)},

@@ -514,7 +514,7 @@ class TestManyWorkers:
         ("store", "method"),
         [
             (Wheel, "claim"), (Wheel, "put"), (Wheel, "delete"),
-            (Trackings, "waiting"), (Trackings, "change_ticket"),
+            (Trackings, "waiting"), (Trackings, "change_ticket"), (Trackings, "many"),
         ],
     )  # fmt: skip
     def test_a_call_that_fails_spoils_no_other_bucket_of_the_page(
