@@ -30,7 +30,7 @@ CONTROLS = {
         "makes the next calls fail; GET shows what is left, DELETE deletes it"
     ),
     "POST /_sandbox/webhooks": (
-        '{"<carrier>": {"<account>": url}} sets addresses for webhooks about parcels, null takes it away; '
+        '{"<carrier>": {"<account>": url}} sets addresses for webhooks about parcels (null: none); '
         "GET shows them, DELETE deletes them"
     ),
     "POST /_sandbox/accounts": (

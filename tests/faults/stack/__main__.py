@@ -7,7 +7,7 @@
     make faults MINUTES=40               those of this sequence that begin within so many minutes
 
 A pair is written `<flow>: <function> <call> #<nth> <fault>`. Without ONLY the table goes to
-`docs/reliability.md`. Ends with 1 when a promise did not hold.
+`docs/reliability.md`. Ends with 1 when a promise did not hold; the stack's logs are in `out/faults` then.
 """
 
 import json
@@ -17,7 +17,7 @@ import shutil
 import sys
 import time
 
-from local import arguments
+from local import ROOT, arguments
 from local.checks.checks import STATES, end_abandoned_stacks
 from local.command.deployment import Deployment
 from local.stack import stack as local_stack
@@ -32,6 +32,7 @@ STANDS = 600.0
 SETTINGS = {"queue_concurrency": 8, "poll_workers": 8}
 """More than a stack on one machine has otherwise. A worker that is spoilt holds up the webhooks, or the
 polls, of other merchants too, and of two workers at times none was left for longer than a flow waits."""
+LOGS = ROOT / "out" / "faults"
 AGAIN = 0.1
 """The share of the stream's records that come once more."""
 
@@ -50,6 +51,9 @@ def main() -> int:
     with local_stack.running(state, with_faults=True) as stack, merchants() as servers:
         ground = Ground(stack, Deployment.local(state / "stack.json"), servers)
         results, of = tried(ground, only, seed, count, at_once, 60.0 * within or math.inf)
+    if any(result.violations for result in results):
+        shutil.copytree(state / "logs", LOGS, dirs_exist_ok=True)
+        print(f"\nthe logs of the stack: {LOGS.relative_to(ROOT)}")
     shutil.rmtree(state, ignore_errors=True)
     minutes = (time.monotonic() - began) / 60
     command = " ".join(["make faults", *(f"{name}={value}" for name, value in asked.items() if value)])

@@ -24,10 +24,10 @@ MOST_OF_A_KIND = 3
 _ANY = frozenset({path.parent.name for path in (ROOT / "functions").glob("*/handler.py")})
 SILENCE = 40.0
 """Seconds. No function waits longer for a carrier."""
-_LONG = {"kill_before", "kill_after", "freeze", "silence"}
-"""Faults after which a flow waits longest, until leases and messages come free again."""
 _ENDS = {"kill_before", "kill_after", "freeze"}
 """Faults that end a function's process with all that it had under way."""
+_LONG = {*_ENDS, "silence"}
+"""Faults after which a flow waits longest, until leases and messages come free again."""
 FOR_ALL_AT_ONCE = 6
 """How many pairs at once spoil what is for all merchants."""
 LINGERS = 45.0
