@@ -1,8 +1,8 @@
 """The memory of one process over ten thousand invocations of the functions that work most.
 
-The real handlers, adapters and HTTP transport, in one process, over fakes of AWS and the sandbox. What the
-fakes have stored is forgotten every few rounds, so that what grows is ours. `python -m tests.load.memory`
-measures.
+The real handlers, adapters and HTTP transport, in one process, over fakes of AWS and a sandbox beside it.
+What the fakes have stored is forgotten every few rounds, so that what grows is ours.
+`python -m tests.load.memory` measures.
 """
 
 import gc
@@ -31,7 +31,7 @@ from parcelgate.observability.logs import log
 from tests.support.api import TENANT, api_event
 from tests.support.bodies import ubi_body
 from tests.support.orders import an_event, an_order
-from tests.support.sandbox import running_sandbox
+from tests.support.sandbox import sandbox_process
 from tests.support.table import REGION
 from tests.support.webhooks import address, confirmed, route, sealed, signed
 from tests.support.world import World, events_name, worlds
@@ -167,8 +167,8 @@ def _copied(items: Any) -> Any:
 
 @contextmanager
 def long_world() -> Iterator[Long]:
-    """Make such a world, over a sandbox of its own."""
-    with running_sandbox() as sandbox, worlds(sandbox) as make:
+    """Make such a world, over a sandbox of its own, in a process of its own."""
+    with sandbox_process() as sandbox, worlds(sandbox) as make:
         yield make(kind=Long)
 
 

@@ -1,8 +1,13 @@
 """The carriers' sandbox, running on a port of this machine, and its accounts."""
 
+import json
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -10,6 +15,7 @@ import httpx
 from sandbox import Settings, serve
 from sandbox.lme.envelope import new_login
 
+ROOT = Path(__file__).parents[2]
 READ_SECONDS = 0.4
 """How long a test waits for an answer. The sandbox answers in milliseconds, unless a fault delays it."""
 
@@ -65,12 +71,37 @@ class Sandbox:
 
 @contextmanager
 def running_sandbox() -> Iterator[Sandbox]:
-    logins = {
+    """Run one in a thread of this process."""
+    logins = _new_logins()
+    with serve(Settings(accounts=_accounts(logins))) as url:
+        yield Sandbox(url, logins)
+
+
+@contextmanager
+def sandbox_process() -> Iterator[Sandbox]:
+    """Run one in a process of its own, so that what it keeps is not counted with ours."""
+    logins = _new_logins()
+    with TemporaryDirectory() as folder:
+        accounts = Path(folder) / "accounts.json"
+        accounts.write_text(json.dumps(_accounts(logins)))
+        command = [sys.executable, "-m", "sandbox", "--accounts", str(accounts)]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            try:
+                # It tells its address when it listens.
+                yield Sandbox(process.stdout.readline().split()[-1], logins)
+            finally:
+                process.kill()
+
+
+def _new_logins() -> dict[str, dict[str, str]]:
+    return {
         "ubi": {"token": "t-7", "secret": "made-up"},
         "lso": {"app_id": "a-7", "app_secret": "made-up"},
         "lme": new_login(),
         "trackingmore": {"api_key": "made-up", "email": "shop@example.com"},
     }
-    settings = Settings(accounts={carrier: {"default": login} for carrier, login in logins.items()})
-    with serve(settings) as url:
-        yield Sandbox(url, logins)
+
+
+def _accounts(logins: dict[str, dict[str, str]]) -> dict[str, dict[str, dict[str, str]]]:
+    return {carrier: {"default": login} for carrier, login in logins.items()}
