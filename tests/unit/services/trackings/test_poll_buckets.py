@@ -30,7 +30,7 @@ from parcelgate.store.trackings import Trackings
 from parcelgate.store.wheel import PollBucket, Wheel
 from tests.support.faults import throttle
 from tests.support.trackings import seen
-from tests.support.world import World
+from tests.support.world import FUNCTION_SECONDS, World
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
@@ -493,6 +493,25 @@ class TestManyWorkers:
         world.poll(world.poll_worker(threads=len(buckets)))
         assert Counter(world.tracker().numbers) == Counter(parcel.tracking_number for parcel in parcels)
         assert is_free(world, parcels)
+
+    def test_claim_no_bucket_when_their_time_is_over(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """They could not ask about its parcels, and others would wait until the claim is over."""
+        parcels = waiting_parcels(world, 20)
+        until_due(world, *parcels)
+        buckets, claim = world.poll_buckets(), Wheel.claim
+        assert len(buckets) > 1
+        claimed = []
+
+        def slowly(*given: Any, **named: Any) -> bool:
+            claimed.append(given)
+            world.clock.sleep(FUNCTION_SECONDS)
+            return claim(*given, **named)
+
+        monkeypatch.setattr(Wheel, "claim", slowly)
+        world.poll(world.poll_worker(threads=1))
+        assert len(claimed) == 1
 
     def test_take_over_a_dead_ones_parcels_side_by_side(
         self, world: World, monkeypatch: pytest.MonkeyPatch
