@@ -477,6 +477,10 @@ class TestManyWorkers:
         all_at_once(monkeypatch, Stats, "add", len(parcels))
         world.poll(world.poll_worker(threads=6))
         assert len(world.trackers) == len(parcels)
+        today = world.clock.now.date()
+        for parcel in parcels:
+            (row,) = world.table.tenant(parcel.tenant).stats.rows(today, today)
+            assert (row.carrier, row.figures) == ("ubi", {"poll_calls": 1, "poll_parcels": 1})
 
     @pytest.mark.parametrize("method", ["claim", "put", "delete"])
     def test_take_a_page_of_buckets_side_by_side_a_dead_ones_too(
