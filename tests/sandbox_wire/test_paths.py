@@ -45,16 +45,15 @@ def files_of_each(*works: Callable[[], object]) -> dict[str, str]:
 
 def _files_of(work: Callable[[], object]) -> dict[str, str]:
     found: dict[str, str] = {}
-    importing = 0
 
     def note(frame: FrameType, event: str, _: Any) -> None:
-        nonlocal importing
-        if frame.f_code.co_name == "<module>":
-            importing += {"call": 1, "return": -1}.get(event, 0)
-        elif event == "call" and not importing and (name := _ours(frame)) and name not in found:
-            caller = frame.f_back
-            by = f"{caller.f_code.co_filename}:{caller.f_lineno}" if caller else "?"
-            found[name] = f"{frame.f_code.co_qualname}, called from {by}"
+        name, caller = _inside(frame), frame.f_back
+        if event != "call" or name in found or not name.startswith(FOLDERS):
+            return
+        by = _inside(caller) if caller else ""
+        # What the tests themselves look up is no part of the way.
+        if caller and not by.startswith("tests/"):
+            found[name] = f"{frame.f_code.co_qualname}, called from {by}:{caller.f_lineno}"
 
     sys.setprofile(note)
     try:
@@ -64,9 +63,9 @@ def _files_of(work: Callable[[], object]) -> dict[str, str]:
     return found
 
 
-def _ours(frame: FrameType) -> str | None:
-    name = frame.f_code.co_filename.removeprefix(f"{ROOT}/")
-    return name if name.startswith(FOLDERS) else None
+def _inside(frame: FrameType) -> str:
+    """The file of a frame, by its path inside the project."""
+    return frame.f_code.co_filename.removeprefix(f"{ROOT}/")
 
 
 def listed(files: dict[str, str], most: int) -> str:
