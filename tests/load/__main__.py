@@ -19,7 +19,7 @@ from local.stack import stack as local_stack
 from tests.faults.stack import again
 from tests.faults.stack.trials import Ground, merchants
 from tests.load import books, memory, report
-from tests.load.desk import Desk, Meter
+from tests.load.desk import Desk
 from tests.load.plan import planned
 from tests.load.work import Work
 
@@ -67,8 +67,7 @@ def main() -> int:
     running = local_stack.running(state, acceleration=ACCELERATION, with_faults=True)
     with running as stack, merchants() as servers:
         ground = Ground(stack, Deployment.local(state / "stack.json"), servers)
-        made = ground.trial(TENANT, ("lso", "ubi", "lme", "trackingmore"))
-        desk = Desk(ground, made.tenant, made.key, made.merchant, meter=Meter())
+        desk = Desk.of(ground.trial(TENANT, ("lso", "ubi", "lme", "trackingmore")))
         work = Work(desk, seed)
         lap("until the stack was ready")
         ground.spoil_by_chance(CASE, share, CHANCES, seed)

@@ -70,6 +70,11 @@ class Desk(Trial):
     over: threading.Event = field(default_factory=threading.Event)
     """Nothing more is called once it is set."""
 
+    @classmethod
+    def of(cls, trial: Trial) -> "Desk":
+        """Make the desk of a trial's merchant."""
+        return cls(trial.ground, trial.tenant, trial.carriers, trial.key, trial.merchant)
+
     def __post_init__(self) -> None:
         super().__post_init__()
         client = _Metered(base_url=self.http.base_url, headers=self.http.headers, timeout=90)

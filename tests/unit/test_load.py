@@ -11,8 +11,9 @@ import pytest
 
 from parcelgate.domain.orders import OrderStatus
 from parcelgate.observability.logs import log
+from tests.faults.stack.trials import Merchant, Trial
 from tests.load.books import Account, _all_there
-from tests.load.desk import Meter
+from tests.load.desk import Desk, Meter
 from tests.load.memory import Memory, long_world
 from tests.load.plan import CARRIERS, Batch, Follow, planned
 from tests.load.report import _percentiles, report
@@ -30,6 +31,14 @@ class Meant:
 
 ROUNDS = 5
 """What each round leaves behind, be it a single object, shows."""
+
+
+def test_a_desk_is_that_of_the_trial_s_merchant() -> None:
+    ground = cast(Any, SimpleNamespace(stack=SimpleNamespace(api_url="http://api.test")))
+    trial = Trial(ground, "load-x", ("ubi",), "pg_key_secret", Merchant())
+    desk = Desk.of(trial)
+    assert (desk.marks, desk.carriers, desk.merchant) == (["load-x", "key"], ("ubi",), trial.merchant)
+    assert desk.http.headers["authorization"] == "Bearer pg_key_secret"
 
 
 @pytest.mark.parametrize("count", [40, 200, 5000])
