@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from parcelgate.domain.merchants.events import Event
-from parcelgate.services.side_by_side import WORKERS, side_by_side
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
@@ -30,27 +29,25 @@ class EventBus(msgspec.Struct, frozen=True, kw_only=True):
 
     client: "EventBridgeClient"
     name: str
-    workers: int = WORKERS
-    """How many calls are made side by side."""
 
     def put(self, announcements: Sequence[Announcement]) -> tuple[list[int], Exception | None]:
         """Announce events. Returns the places of those that the bus did not take, and the last error.
 
         The bus may carry an event twice, under the same id.
         """
-        batches = [*batched(enumerate(announcements), _AT_ONCE, strict=False)]
-        outcomes = side_by_side(self._refused, batches, workers=self.workers)
-        refused = [place for places, _ in outcomes for place in places]
-        return refused, next((error for _, error in reversed(outcomes) if error is not None), None)
-
-    def _refused(self, batch: Sequence[tuple[int, Announcement]]) -> tuple[list[int], Exception | None]:
-        places = [place for place, _ in batch]
-        try:
-            answer = self.client.put_events(Entries=[self._entry(each) for _, each in batch])  # type: ignore[misc]
-        except Exception as error:
-            return places, error
-        results = zip(places, answer["Entries"], strict=True)
-        return [place for place, result in results if "ErrorCode" in result], None
+        refused: list[int] = []
+        trouble: Exception | None = None
+        for batch in batched(enumerate(announcements), _AT_ONCE, strict=False):
+            places = [place for place, _ in batch]
+            try:
+                answer = self.client.put_events(Entries=[self._entry(each) for _, each in batch])  # type: ignore[misc]
+            except Exception as error:
+                trouble = error
+                refused += places
+            else:
+                results = zip(places, answer["Entries"], strict=True)
+                refused += [place for place, result in results if "ErrorCode" in result]
+        return refused, trouble
 
     def _entry(self, announcement: Announcement) -> dict[str, Any]:
         event = announcement.event

@@ -10,7 +10,6 @@ import msgspec
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.merchants.endpoints import NOT_STORED, Delivery, Endpoint, delivery_id
 from parcelgate.domain.merchants.events import Event, EventType
-from parcelgate.services.side_by_side import WORKERS, side_by_side
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -69,28 +68,24 @@ class DeliveryQueue(msgspec.Struct, frozen=True, kw_only=True):
 
     sqs: "SQSClient"
     url: str
-    workers: int = WORKERS
-    """How many calls are made side by side."""
 
     def send(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         """Put deliveries on the queue. Returns those that it did not take. Raises what the client raises."""
-        batches = [*batched(deliveries, _AT_ONCE, strict=False)]
-        refused = side_by_side(self._refused, batches, workers=self.workers)
-        return [delivery for each in refused for delivery in each]
-
-    def _refused(self, batch: Sequence[Delivery]) -> list[Delivery]:
-        answer = self.sqs.send_message_batch(
-            QueueUrl=self.url,
-            Entries=[
-                {
-                    "Id": str(place),
-                    "MessageBody": _job(each),
-                    "MessageGroupId": each.endpoint_id,
-                }
-                for place, each in enumerate(batch)
-            ],
-        )
-        return [batch[int(entry["Id"])] for entry in answer.get("Failed", [])]
+        refused: list[Delivery] = []
+        for batch in batched(deliveries, _AT_ONCE, strict=False):
+            answer = self.sqs.send_message_batch(
+                QueueUrl=self.url,
+                Entries=[
+                    {
+                        "Id": str(place),
+                        "MessageBody": _job(each),
+                        "MessageGroupId": each.endpoint_id,
+                    }
+                    for place, each in enumerate(batch)
+                ],
+            )
+            refused += [batch[int(entry["Id"])] for entry in answer.get("Failed", [])]
+        return refused
 
 
 class EventFanOut(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,7 +16,7 @@ A record that cannot be read is set aside with its keys and the reason, and the 
 AWS did not take is reported back, so that the stream brings it again.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from itertools import batched
 from typing import TYPE_CHECKING, Any
@@ -85,7 +85,7 @@ class StreamRouter(msgspec.Struct, frozen=True, kw_only=True):
     counter: StatsCounter
     settings: Settings
     workers: int = WORKERS
-    """For how many tenants changes are counted side by side, and how many messages sent."""
+    """For how many tenants changes are counted side by side."""
 
     def route(self, records: Sequence[Record]) -> list[str]:
         """Send on what follows from `records`. Returns the sequence numbers of those that must come again."""
@@ -108,13 +108,13 @@ class StreamRouter(msgspec.Struct, frozen=True, kw_only=True):
             count("ChangesSetAside")
             outbox.rejects.append(_reject(record, reason))
         uncounted = self._count(records, outbox)
-        settings = self.settings
-        failed = self._sent(
-            (settings.inbox_queue_url, outbox.webhooks),
-            (settings.label_queue_url, outbox.labels),
-            (settings.changes_dead_letter_url, outbox.rejects),
+        ways = (
+            (outbox.webhooks, lambda messages: self._queue(self.settings.inbox_queue_url, messages)),
+            (outbox.labels, lambda messages: self._queue(self.settings.label_queue_url, messages)),
+            (outbox.rejects, lambda messages: self._queue(self.settings.changes_dead_letter_url, messages)),
         )
-        return sorted({*failed, *outcome.failed, *uncounted}, key=lambda sequence: (len(sequence), sequence))
+        failed = {sequence for messages, send in ways for sequence in self._in_batches(messages, send)}
+        return sorted(failed | {*outcome.failed, *uncounted}, key=lambda sequence: (len(sequence), sequence))
 
     def _count(self, records: Sequence[Record], outbox: _Outbox) -> list[str]:
         """Count what changes figures. Returns the sequence numbers of the changes that must come again."""
@@ -216,24 +216,21 @@ class StreamRouter(msgspec.Struct, frozen=True, kw_only=True):
                 log.warning("an order needs a person", extra={"trouble": kind})
                 count("OrdersInTrouble", kind=kind)
 
-    def _sent(self, *queues: tuple[str, Sequence[_Message]]) -> list[str]:
-        """Put messages on queues. Returns the sequence numbers of the changes that must come again."""
-
-        def send(call: tuple[str, Sequence[_Message]]) -> Sequence[_Message]:
+    def _in_batches(
+        self, messages: list[_Message], send: Callable[[Sequence[_Message]], list[_Message]]
+    ) -> list[str]:
+        failed: list[str] = []
+        for batch in batched(messages, _AT_ONCE, strict=False):
             try:
-                return self._queue(*call)
+                refused = send(batch)
             except Exception as error:
                 log.warning(
                     "messages were not sent on; the stream brings their changes again",
                     extra=safe_error_fields(error),
                 )
-                return call[1]
-
-        calls = [
-            (url, batch) for url, messages in queues for batch in batched(messages, _AT_ONCE, strict=False)
-        ]
-        refused = side_by_side(send, calls, workers=self.workers)
-        return [message.sequence for messages in refused for message in messages]
+                refused = list(batch)
+            failed += [message.sequence for message in refused]
+        return failed
 
     def _queue(self, url: str, messages: Sequence[_Message]) -> list[_Message]:
         entries: list[SendMessageBatchRequestEntryTypeDef] = []

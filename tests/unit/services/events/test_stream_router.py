@@ -10,14 +10,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from parcelgate.domain.merchants.events import EventType
 from parcelgate.domain.orders import Label, LabelStatus, Order, OrderStatus
 from parcelgate.domain.problems import Problem
 from parcelgate.domain.trackings import Source, Tracking, TrackingEvent, TrackingStatus, merge
 from parcelgate.http.answers import Site
 from parcelgate.http.resources.events import rendering
 from parcelgate.observability.logs import log
-from parcelgate.services.endpoints.fan_out import DeliveryQueue, EventFanOut, FirstDeliveryJob
+from parcelgate.services.endpoints.fan_out import DeliveryQueue, EventFanOut
 from parcelgate.services.event_bus import EventBus
 from parcelgate.services.events.announcer import Announcer
 from parcelgate.services.events.stream_router import StreamRouter
@@ -537,47 +536,3 @@ def test_tenants_are_worked_for_side_by_side(
         records.append(record(number, typed(tracking_item(tracking))))
     assert router.route(records) == []
     assert bus.kinds == ["tracking.updated"] * router.workers
-
-
-@pytest.mark.parametrize("method", [(Queues, "send_message_batch"), (FakeEvents, "put_events")])
-def test_what_many_changes_bring_is_sent_side_by_side(
-    method: tuple[type, str], router: StreamRouter, queues: Queues, bus: FakeEvents, monkeypatch: Any
-) -> None:
-    """One call after another, a burst would make its own records wait."""
-    calls = router.workers
-    met, really = Barrier(calls), getattr(*method)
-
-    def waits_for_others(*given: Any, **named: Any) -> Any:
-        met.wait(timeout=20)
-        return really(*given, **named)
-
-    monkeypatch.setattr(*method, waits_for_others)
-    webhooks = [webhook(number, digest=f"{number:064x}") for number in range(10 * calls)]
-    parcels = [a_tracking(id=f"trk_{n}", status=TrackingStatus.IN_TRANSIT) for n in range(10 * calls)]
-    moves = [record(n, typed(tracking_item(parcel))) for n, parcel in enumerate(parcels)]
-    assert router.route(webhooks if method[0] is Queues else moves) == []
-    assert len(queues.sent) + len(bus.entries) == 10 * calls
-
-
-def test_a_burst_s_deliveries_are_queued_side_by_side(
-    queues: Queues, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    queue = DeliveryQueue(sqs=queues, url="https://sqs.test/deliveries")  # type: ignore[arg-type]
-    met, really = Barrier(queue.workers), queues.send_message_batch
-
-    def waits_for_others(**named: Any) -> Any:
-        met.wait(timeout=20)
-        return really(**named)
-
-    monkeypatch.setattr(queues, "send_message_batch", waits_for_others)
-    queues.refuse = {"evt_7"}
-    jobs = [
-        FirstDeliveryJob(
-            tenant="acme", endpoint_id="whe_1", event_id=f"evt_{number}",
-            event_type=EventType.ORDER_CONFIRMED, event_at=NOON, made_at=NOON,
-        )
-        for number in range(10 * queue.workers)
-    ]  # fmt: skip
-    refused = queue.send([job.delivery() for job in jobs])
-    assert [each.event_id for each in refused] == ["evt_7", *(f"evt_{number}" for number in range(70, 80))]
-    assert len(queues.sent) + len(refused) == len(jobs)
