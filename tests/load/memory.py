@@ -9,11 +9,12 @@ import gc
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -176,7 +177,7 @@ def long_world() -> Iterator[Long]:
 def measuring() -> Iterator[Callable[[], Memory]]:
     """Measure in a process of its own meanwhile; gives a function that waits for the result."""
     command = [sys.executable, "-m", "tests.load.memory"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
 
         def result() -> Memory:
             told = json.loads(process.communicate()[0])
@@ -185,7 +186,9 @@ def measuring() -> Iterator[Callable[[], Memory]]:
         try:
             yield result
         finally:
-            process.kill()
+            # Its sandbox too, which has no other end when the measurement is broken off.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def main() -> None:

@@ -88,8 +88,9 @@ def sandbox_process() -> Iterator[Sandbox]:
         with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             try:
-                # It tells its address when it listens.
-                yield Sandbox(process.stdout.readline().split()[-1], logins)
+                told = process.stdout.readline()
+                assert told, "the sandbox ended before it listened"
+                yield Sandbox(told.split()[-1], logins)
             finally:
                 process.kill()
 

@@ -369,7 +369,7 @@ class _Run:
                     due.append(_Due(known[held.entry.tracking_id], held))
         except AWS_TROUBLE as error:
             log.error(
-                "parcels could not be read; they are polled a little later",
+                "a tenant's parcels could not be looked at; they are polled a little later",
                 extra={"tenant": tenant, **safe_error_fields(error)},
             )
         return due
